@@ -1,0 +1,17 @@
+"""Errors that a user can act on: each message names the file, says what is wrong, and the next step."""
+
+
+class DraemError(Exception):
+    """Base of the errors whose text is meant for the user."""
+
+
+class CheckpointError(DraemError):
+    """A checkpoint cannot be used; the message says which, why, and what to do."""
+
+
+class ImageError(DraemError):
+    """An image cannot be read; the message says which, why, and what to do."""
+
+
+class DatasetError(DraemError):
+    """A folder is no dataset that we know; the message says what was found and which layouts fit."""
