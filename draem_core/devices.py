@@ -1,0 +1,40 @@
+"""Which device to run on, and what it does fast."""
+
+import torch
+
+from draem_core.errors import DraemError
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device called ``name``; "auto" takes cuda, then mps, then cpu.
+
+    Raises:
+        DraemError: this machine or this torch has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DraemError(f"The device {name!r} cannot be used here. Take one of: {', '.join(devices())}.") from error
+    return device
+
+
+def devices() -> list[str]:
+    """Return the names of the devices that this machine has, the quickest first."""
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Tell whether the device computes in bfloat16 natively; elsewhere it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
