@@ -1,0 +1,160 @@
+"""Named tensors to DRAEM's two networks: which layers a file holds, how wide they are, whether all of them are sound.
+
+Shapes are compared on the meta device, so that nothing is allocated before the claims in a file are known to be true.
+Knows no file format and no card.
+"""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from draem_core.checkpoints.files import refusal, shorten
+from draem_core.models.discriminative import DiscriminativeSubNetwork
+from draem_core.models.reconstructive import ReconstructiveSubNetwork
+from draem_core.types import Flavour
+
+Network = Literal["reconstructive_subnetwork", "discriminative_subnetwork"]
+
+# what DataParallel, Lightning and torch.compile put into layer names; no DRAEM layer is called so
+_WRAPPERS = re.compile(r"(?:^|(?<=\.))(?:module|model|_orig_mod)\.")
+# first part of a layer's name → its network, and whose code base calls it so
+_PARTS: dict[str, tuple[Network, Flavour]] = {
+    "encoder": ("reconstructive_subnetwork", "original"),
+    "decoder": ("reconstructive_subnetwork", "original"),
+    "encoder_segment": ("discriminative_subnetwork", "original"),
+    "decoder_segment": ("discriminative_subnetwork", "original"),
+    "reconstructive_subnetwork": ("reconstructive_subnetwork", "anomalib"),
+    "discriminative_subnetwork": ("discriminative_subnetwork", "anomalib"),
+}
+_FIRST_LAYER: dict[Network, str] = {
+    "reconstructive_subnetwork": "encoder.block1.0.weight",
+    "discriminative_subnetwork": "encoder_segment.block1.0.weight",
+}
+_FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_COUNTER = "num_batches_tracked"  # takes no part in inference; old torch did not write it
+
+TRAIN_ON = "use the checkpoint of an earlier epoch, or train again with a lower learning rate"
+WHOLE_FILE = "save the whole network's state_dict again, or choose another checkpoint"
+OTHER_FILE = "choose a checkpoint of a DRAEM network"
+
+
+@dataclass(frozen=True, eq=False)
+class Half:
+    """One of the two networks out of one file. ``layers`` are named as in that sub-network's ``state_dict()``.
+
+    ``naming`` is the code base whose layer names the file uses.
+    """
+
+    path: Path
+    network: Network
+    naming: Flavour
+    width: int
+    sspcab: bool
+    parameters: int
+    layers: dict[str, Tensor]
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the layers as float32 copies in memory (counters as int64), all of them finite."""
+        try:
+            weights = {name: _in_memory(tensor) for name, tensor in self.layers.items()}
+        except (MemoryError, RuntimeError):
+            remedy = "close other programs, or open it on a machine with more memory"
+            raise refusal(self.path, "does not fit into the memory", remedy) from None
+        broken = [name for name, tensor in weights.items() if not _is_sound(name, tensor)]
+        if broken:
+            wrong = f"has values that are NaN, infinite or impossible in {_some(broken)}: its training went astray"
+            raise refusal(self.path, wrong, TRAIN_ON)
+        return weights
+
+
+def halves_in(path: Path, tensors: dict[str, Tensor]) -> dict[Network, Half]:
+    """Return the DRAEM networks, one or two, that one file's tensors make; each is whole and of consistent shapes.
+
+    Raises CheckpointError when there is none, or one with missing, superfluous, misshapen or strangely typed layers.
+    """
+    sorted_in: dict[Network, dict[str, Tensor]] = {}
+    naming: dict[Network, Flavour] = {}
+    for name, tensor in tensors.items():
+        plain = _WRAPPERS.sub("", name)
+        part, _, rest = plain.partition(".")
+        if part not in _PARTS:
+            continue
+        network, names = _PARTS[part]
+        inner = plain if names == "original" else rest
+        layers = sorted_in.setdefault(network, {})
+        if inner in layers:
+            raise refusal(path, f"holds the layer {shorten(inner)} twice", WHOLE_FILE)
+        layers[inner] = tensor
+        naming[network] = names
+    if not sorted_in:
+        raise refusal(path, f"holds another network than DRAEM, with {_some(tensors)}", OTHER_FILE)
+    _check_claims(path, [tensor for layers in sorted_in.values() for tensor in layers.values()])
+    return {network: _checked_half(path, network, naming[network], layers) for network, layers in sorted_in.items()}
+
+
+def _check_claims(path: Path, tensors: list[Tensor]) -> None:
+    """Refuse tensors that say they are larger than their file, which a zero stride makes possible."""
+    claimed = sum(math.prod(tensor.shape) * tensor.element_size() for tensor in tensors)
+    if claimed > path.stat().st_size:
+        raise refusal(path, "claims layers that are larger than the file itself", WHOLE_FILE)
+
+
+def _checked_half(path: Path, network: Network, naming: Flavour, layers: dict[str, Tensor]) -> Half:
+    first = layers.get(_FIRST_LAYER[network])
+    width = max(first.shape[0], 1) if first is not None and first.ndim else 1
+    sspcab = any(name.startswith("encoder.block5.masked_conv") for name in layers)
+    blueprint = _blueprint(network, width, sspcab)
+    expected = blueprint.state_dict()
+
+    missing = [name for name in expected if name not in layers and not name.endswith(_COUNTER)]
+    if 2 * len(missing) > len(expected):
+        raise refusal(path, f"holds another network than DRAEM, with {_some(layers)}", OTHER_FILE)
+    if missing:
+        raise refusal(path, f"lacks {_some(missing)}", WHOLE_FILE)
+    if extra := [name for name in layers if name not in expected]:
+        raise refusal(path, f"has {_some(extra)} that a DRAEM network does not have", OTHER_FILE)
+    for name, tensor in layers.items():
+        if tensor.shape != expected[name].shape:
+            shapes = f"{shorten(tuple(tensor.shape))} instead of {tuple(expected[name].shape)}"
+            raise refusal(path, f"has a layer {name} of shape {shapes}, which base width {width} needs", WHOLE_FILE)
+        if tensor.layout != torch.strided or tensor.device.type != "cpu" or not _has_known_type(name, tensor):
+            wrong = f"has a layer {name} that is no plain float tensor ({tensor.dtype}, {tensor.layout})"
+            raise refusal(path, wrong, "save its weights as float32 or half precision")
+    counters = {name: torch.zeros((), dtype=torch.int64) for name in expected if name not in layers}
+    parameters = sum(parameter.numel() for parameter in blueprint.parameters())
+    return Half(path, network, naming, width, sspcab, parameters, layers | counters)
+
+
+def _blueprint(network: Network, width: int, sspcab: bool) -> nn.Module:
+    with torch.device("meta"):
+        if network == "reconstructive_subnetwork":
+            return ReconstructiveSubNetwork(width, sspcab)
+        return DiscriminativeSubNetwork(width)
+
+
+def _has_known_type(name: str, tensor: Tensor) -> bool:
+    return tensor.dtype in _FLOATS or (name.endswith(_COUNTER) and tensor.dtype in (torch.int64, torch.int32))
+
+
+def _in_memory(tensor: Tensor) -> Tensor:
+    dtype = torch.float32 if tensor.is_floating_point() else torch.int64
+    return tensor.detach().to(dtype, copy=True, memory_format=torch.contiguous_format)
+
+
+def _is_sound(name: str, tensor: Tensor) -> bool:
+    if not tensor.isfinite().all():
+        return False
+    return not name.endswith("running_var") or bool((tensor >= 0).all())
+
+
+def _some(names: Iterable[str], shown: int = 3) -> str:
+    """Return "1 layer (a)" or "12 layers (a, b, c, …)"."""
+    every = list(names)
+    listed = ", ".join(shorten(name) for name in every[:shown]) + (", …" if len(every) > shown else "")
+    return f"{len(every)} layer{'s' if len(every) != 1 else ''} ({listed})"
