@@ -1,0 +1,189 @@
+// The sliders with their number fields, the switches and the reset. Each change is told at once (`onLive`); a release,
+// key up or closed field is told as settled (`onSettled`). Knows no map, no panel and no server.
+
+const AREA_STEPS = areaSteps(4096);
+const LOGIT_STEP = 0.05;
+const FIELD_PAUSE = 500; // ms after the last change in a number field until it counts as settled
+
+/** 0, 1, 2, … 16, then about 6 % apart: as fine for specks as for large regions. */
+function areaSteps(most) {
+  const steps = [0];
+  while (steps.at(-1) < most) steps.push(Math.min(most, Math.max(steps.at(-1) + 1, Math.round(steps.at(-1) * 1.06))));
+  return steps;
+}
+
+function nearestStep(steps, value) {
+  const next = steps.findIndex((step) => step >= value);
+  if (next <= 0) return next === 0 ? 0 : steps.length - 1;
+  return value - steps[next - 1] < steps[next] - value ? next - 1 : next;
+}
+
+/** Four significant digits of whichever end is nearer: a sensitivity that is short in a link, and exact. */
+function sensitivityAtLogit(z) {
+  const near = Number(sigmoid(-Math.abs(z)).toPrecision(4));
+  return z < 0 ? near : Number((1 - near).toFixed(12));
+}
+
+const SLIDERS = {
+  sensitivity: {
+    id: "sensitivity",
+    range: (logitScale) => (logitScale ? [-LOGIT_SPAN, LOGIT_SPAN, LOGIT_STEP] : [0, 1, 0.001]),
+    toPosition: (value, logitScale) =>
+      logitScale ? Math.min(LOGIT_SPAN, Math.max(-LOGIT_SPAN, logit(value))) : value,
+    toValue: (position, logitScale) => (logitScale ? sensitivityAtLogit(position) : Number(position.toFixed(3))),
+    toField: formatSensitivity,
+    fromField: (number) => Math.min(1, Math.max(0, number)),
+    say: (value) => `${formatSensitivity(value)}, threshold ${formatProbability(thresholdOf(value))}`,
+  },
+  kernel_size: {
+    id: "kernel",
+    range: () => [1, 31, 2],
+    toPosition: (value) => value,
+    toValue: (position) => position,
+    toField: String,
+    fromField: (number) => Math.min(31, Math.max(1, 2 * Math.floor(number / 2) + 1)),
+    say: (value) => `${value} by ${value} pixels`,
+  },
+  min_area: {
+    id: "area",
+    range: () => [0, AREA_STEPS.length - 1, 1],
+    toPosition: (value) => nearestStep(AREA_STEPS, value),
+    toValue: (position) => AREA_STEPS[position],
+    toField: String,
+    fromField: (number) => Math.min(1e9, Math.max(0, Math.round(number))),
+    say: (value) => `${value} pixels`,
+  },
+  opacity: {
+    id: "opacity",
+    range: () => [0, 1, 0.01],
+    toPosition: (value) => value,
+    toValue: (position) => Number(position.toFixed(2)),
+    toField: (value) => String(Math.round(100 * value)),
+    fromField: (number) => Math.min(1, Math.max(0, number / 100)),
+    say: (value) => `${Math.round(100 * value)} percent`,
+  },
+};
+
+function createControls(root, { onLive, onSettled }) {
+  let settings = null;
+  let defaults = null;
+  let dragged = null; // the range input under the pointer
+  let typed = null; // the number field that is being typed into
+  const sliders = Object.entries(SLIDERS).map(([name, slider]) => ({
+    ...slider,
+    name,
+    input: root.querySelector(`#${slider.id}`),
+    field: root.querySelector(`#${slider.id}Number`),
+  }));
+  const logitSwitch = root.querySelector("#logit");
+  const threshold = root.querySelector("[data-slot=threshold]");
+  const toggles = [...root.querySelectorAll("[data-toggle]")];
+  const reset = root.querySelector("[data-slot=reset]");
+  for (const toggle of toggles) toggle.dataset.title = toggle.title;
+
+  function change(changes) {
+    settings = { ...settings, ...changes };
+    render();
+    onLive(settings);
+  }
+
+  function changeAndSettle(changes) {
+    change(changes);
+    onSettled(settings);
+  }
+
+  sliders.forEach(listenToSlider);
+  sliders.forEach(listenToField);
+  logitSwitch.onchange = () => changeAndSettle({ logit_scale: logitSwitch.checked });
+  for (const toggle of toggles)
+    toggle.onclick = () => changeAndSettle({ [toggle.dataset.toggle]: !settings[toggle.dataset.toggle] });
+  reset.onclick = () =>
+    changeAndSettle(Object.fromEntries(sliders.map(({ name }) => [name, defaults[name]])));
+
+  function listenToSlider(slider) {
+    const { input, name } = slider;
+    let keyIsDown = false;
+    let settleOnKeyUp = false;
+    const apply = () => change({ [name]: slider.toValue(Number(input.value), settings.logit_scale) });
+    const settle = () => {
+      if (keyIsDown) settleOnKeyUp = true;
+      else onSettled(settings);
+    };
+    const release = () => {
+      keyIsDown = false;
+      if (settleOnKeyUp) onSettled(settings);
+      settleOnKeyUp = false;
+    };
+    input.oninput = apply;
+    input.onchange = settle;
+    input.onpointerdown = () => (dragged = input);
+    input.onpointerup = input.onpointercancel = input.onlostpointercapture = () => {
+      dragged = null;
+      render();
+    };
+    input.onkeydown = (event) => {
+      keyIsDown = true;
+      if (event.key !== "PageUp" && event.key !== "PageDown") return;
+      event.preventDefault();
+      if (event.key === "PageUp") input.stepUp(10);
+      else input.stepDown(10);
+      apply();
+      settle();
+    };
+    input.onkeyup = input.onblur = release;
+  }
+
+  function listenToField({ field, name, fromField }) {
+    let pause = null;
+    field.oninput = () => {
+      if (!Number.isFinite(field.valueAsNumber)) return;
+      typed = field;
+      change({ [name]: fromField(field.valueAsNumber) });
+      clearTimeout(pause);
+      pause = setTimeout(() => onSettled(settings), FIELD_PAUSE);
+    };
+    field.onchange = () => {
+      clearTimeout(pause);
+      typed = null;
+      render();
+      onSettled(settings);
+    };
+  }
+
+  /** The inputs as `settings` say, except one that the user holds or types into. */
+  function render() {
+    for (const { name, input, field, range, toPosition, toField, say } of sliders) {
+      const value = settings[name];
+      const [least, most, step] = range(settings.logit_scale);
+      const position = toPosition(value, settings.logit_scale);
+      if (input !== dragged) {
+        Object.assign(input, { min: least, max: most, step });
+        input.value = position;
+      }
+      input.parentElement.style.setProperty("--at", (position - least) / (most - least));
+      input.setAttribute("aria-valuetext", say(value));
+      if (field !== typed) field.value = toField(value);
+    }
+    threshold.textContent = formatProbability(thresholdOf(settings.sensitivity));
+    logitSwitch.checked = settings.logit_scale;
+    for (const toggle of toggles) toggle.setAttribute("aria-pressed", String(settings[toggle.dataset.toggle]));
+  }
+
+  return {
+    change: changeAndSettle,
+    isDragging: () => dragged !== null,
+    show(next, nextDefaults) {
+      settings = next;
+      defaults = nextDefaults;
+      render();
+    },
+    /** Switches that need a ground truth are off where there is none. */
+    allowTruth(hasTruth) {
+      for (const toggle of toggles)
+        if (toggle.dataset.toggle !== "show_boxes") {
+          toggle.disabled = !hasTruth;
+          toggle.title = hasTruth ? toggle.dataset.title : NO_TRUTH;
+        }
+    },
+  };
+}

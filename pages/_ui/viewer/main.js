@@ -1,0 +1,175 @@
+// Wires one viewer: payload in, frames out, settled settings back. All work is done in an animation frame, at most once
+// a frame, and only for what changed; the server hears of a setting when it has settled.
+
+const QUIET = 150; // ms without a frame before idle time is spent on AUROCs that may be asked for next
+
+const viewers = new WeakMap(); // root element → viewer
+
+export default function ({ data, parentElement, setStateValue }) {
+  const root = parentElement.querySelector(".draem-viewer");
+  if (!viewers.has(root)) viewers.set(root, createViewer(root));
+  const viewer = viewers.get(root);
+  viewer.receive(data, setStateValue);
+  return viewer.stop;
+}
+
+function createViewer(root) {
+  let scene = null;
+  let analysis = null;
+  let settings = null;
+  let settled = ""; // the settings that the server knows, as JSON
+  let revision = null;
+  let send = () => {};
+  let measured = null;
+  let probe = null;
+  let frame = 0;
+  let idle = 0;
+  const dirty = new Set();
+
+  const panels = createPanels(root, {
+    requestPaint,
+    onProbe(next) {
+      probe = next;
+      requestPaint("probe");
+    },
+    onView: (zoom) => readout.showZoom(zoom),
+    onOverlay: (overlay) => controls.change({ overlay }),
+  });
+  const readout = createReadout(root, { onRegion: (region) => panels.zoomTo(region) });
+  const controls = createControls(root, { onLive: useSettings, onSettled: tellServer });
+  const histogram = root.querySelector("[data-slot=histogram]");
+  const histogramSized = new ResizeObserver(() => requestPaint("histogram"));
+  histogramSized.observe(histogram);
+  const zooms = { in: () => panels.zoomBy(1.5), out: () => panels.zoomBy(1 / 1.5), reset: panels.resetView };
+  for (const button of root.querySelectorAll("[data-zoom]")) button.onclick = zooms[button.dataset.zoom];
+
+  function receive(bytes, setStateValue) {
+    send = setStateValue;
+    const { header: order, rest } = readHeader(bytes);
+    if (readHeader(rest).header.digest !== scene?.digest) {
+      scene = unpackScene(rest);
+      analysis = createAnalysis(scene);
+      measured = null;
+      panels.setScene(scene);
+      readout.showScene(scene);
+      controls.allowTruth(scene.truth !== null);
+    }
+    if (order.revision !== revision) {
+      revision = order.revision;
+      // a slider that the user holds stays with the user; the release answers this order
+      if (!controls.isDragging()) {
+        settings = order.settings;
+        settled = JSON.stringify(settings);
+      }
+      controls.show(settings, order.defaults);
+    }
+    panels.setSettings(settings);
+    requestPaint("view", "opacity", "contour", "histogram"); // the theme may have changed as well
+  }
+
+  function useSettings(next) {
+    const changed = (name) => next[name] !== settings[name];
+    if (changed("opacity") || changed("overlay")) requestPaint("opacity");
+    if (changed("show_contour")) requestPaint("contour");
+    if (changed("show_boxes") || changed("show_difference")) requestPaint("view");
+    if (changed("logit_scale")) requestPaint("histogram");
+    if (changed("show_difference")) measured = null;
+    settings = next;
+    panels.setSettings(settings);
+    requestPaint("settings");
+  }
+
+  function tellServer() {
+    const answer = JSON.stringify(settings);
+    if (answer === settled) return;
+    settled = answer;
+    send("settled", { revision, ...settings });
+    readout.announce(measure(), scene);
+  }
+
+  function measure() {
+    const next = analysis.measure(settings);
+    if (next !== measured) dirty.add("mask");
+    measured = next;
+    return measured;
+  }
+
+  /** Ask for a frame; with "now" it is painted at once, for a canvas that would be blank until then. */
+  function requestPaint(...reasons) {
+    const now = reasons.includes("now");
+    for (const reason of reasons) dirty.add(reason);
+    if (!scene) return;
+    if (now) paint();
+    else frame ||= requestAnimationFrame(paint);
+  }
+
+  function paint() {
+    cancelAnimationFrame(frame);
+    frame = 0;
+    clearTimeout(idle);
+    measure();
+    panels.paint(dirty, measured);
+    const opened = analysis.knownAuroc(settings.kernel_size);
+    readout.show(measured, settings, scene, analysis.maxValue, analysis.auroc(1), opened);
+    if (dirty.has("histogram")) paintHistogram();
+    if (dirty.has("probe") || dirty.has("view") || probe) showProbe();
+    dirty.clear();
+    idle = setTimeout(() => requestIdle(computeNextAuroc), opened ? QUIET : 0);
+  }
+
+  function computeNextAuroc() {
+    const kernel = analysis.nextUnknown(settings.kernel_size);
+    if (!scene.truth || kernel === undefined || frame || controls.isDragging() && kernel !== settings.kernel_size) return;
+    analysis.auroc(kernel);
+    if (kernel === settings.kernel_size) requestPaint("auroc");
+    else idle = setTimeout(() => requestIdle(computeNextAuroc), 0);
+  }
+
+  function paintHistogram() {
+    const style = getComputedStyle(root);
+    const colors = { good: style.getPropertyValue("--good"), defect: style.getPropertyValue("--defect") };
+    drawHistogram(histogram, analysis.histogram(settings.logit_scale), colors);
+    const ticks = settings.logit_scale ? [16, 8, 0, -8, -16] : [1, 0.75, 0.5, 0.25, 0];
+    const names = ticks.map((tick) => String(tick).replace("-", MINUS).replace("0.", "."));
+    root.querySelector("[data-slot=ticks]").replaceChildren(
+      ...names.map((name) => Object.assign(document.createElement("span"), { textContent: name })),
+    );
+  }
+
+  function showProbe() {
+    const pointed = probe && describeProbe(probe, scene, measured);
+    panels.showProbe(probe, pointed?.texts);
+    readout.showProbe(pointed?.line ?? "");
+  }
+
+  exposeToTests(root, {
+    mask: () => runsToMask(measure().runs, scene.grid.width, scene.grid.height),
+    opened: (kernel = settings.kernel_size) => greyOpening(scene.map, scene.grid.width, scene.grid.height, kernel),
+    readout: () => ({
+      ...measure(),
+      runs: undefined,
+      auroc: analysis.auroc(1),
+      aurocOpened: analysis.auroc(settings.kernel_size),
+    }),
+    settings: () => ({ ...settings }),
+  });
+
+  function stop() {
+    cancelAnimationFrame(frame);
+    clearTimeout(idle);
+    panels.stop();
+    histogramSized.disconnect();
+  }
+
+  return { receive, stop };
+}
+
+function requestIdle(work) {
+  if (window.requestIdleCallback) requestIdleCallback(work, { timeout: 500 });
+  else setTimeout(work, 0);
+}
+
+/** A read-only window on what is shown, so that a browser test can compare masks byte for byte. */
+function exposeToTests(root, hooks) {
+  Object.defineProperty(root, "draemViewer", { value: Object.freeze(hooks), configurable: true });
+}
