@@ -371,7 +371,7 @@ def _decode_tiff(file: BinaryIO, label: str, limit: int) -> _Decoded:
         # Reduced copies and transparency masks in later pages are no pictures of their own.
         if any(not other.tags.valueof(_SUBFILE_TYPE, default=0) & 0b101 for other in islice(pages, 1, None)):
             raise ImageError(
-                f"{label} holds {len(pages)} pages; split it into one file a page (tiffsplit, or ImageJ's "
+                f"{label} holds more than one page; split it into one file a page (tiffsplit, or ImageJ's "
                 "Save As > Image Sequence)."
             )
         if page.imagedepth > 1:
