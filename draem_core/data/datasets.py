@@ -87,7 +87,7 @@ class Dataset:
 def open_dataset(path: str | Path) -> Dataset:
     """Read the names below ``path`` as the layout that they fit.
 
-    Raises DatasetError where the folder is missing, holds whole datasets instead of being one, or fits no layout.
+    Raises DatasetError where the folder is missing or fits no layout; it lists the layouts and the datasets inside.
     """
     try:
         root = Path(os.path.normpath(Path(path).expanduser().absolute()))
@@ -100,11 +100,11 @@ def open_dataset(path: str | Path) -> Dataset:
         inside = [str(found.relative_to(root)) for found in find_datasets(root)]
     except (OSError, ValueError, RuntimeError) as error:
         raise DatasetError(f"{path} cannot be listed ({error}); check the path and its permissions.") from error
-    if inside:
-        shown = ", ".join(inside[:5]) + (f" and {len(inside) - 5} more" if len(inside) > 5 else "")
-        raise DatasetError(f"{root} holds {_count(len(inside), 'dataset')} ({shown}); open one of them.")
-    held = ", ".join([*folder.folders][:5]) or "no folders and no pictures"
-    raise DatasetError(f"{root} fits no known layout (it holds {held}); arrange it as one of: {_KNOWN_LAYOUTS}.")
+    held = _some([*folder.folders]) or "no folders and no pictures"
+    way_out = f"open a dataset inside it ({_some(inside)}), or " if inside else ""
+    raise DatasetError(
+        f"{root} fits no known layout (it holds {held}); {way_out}arrange it as one of: {_KNOWN_LAYOUTS}."
+    )
 
 
 def find_datasets(root: Path) -> list[Path]:
