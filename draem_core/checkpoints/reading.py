@@ -3,27 +3,32 @@
 Torch reads with ``weights_only=True`` and there is no fallback. What the tensors mean is not known here.
 """
 
+import os
 import pickle
 import pickletools
 import re
+import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from draem_core.checkpoints.files import refusal, shorten
+from draem_core.errors import CheckpointError
 
 ZIP_START = b"PK\x03\x04"
 # torch before 1.6 wrote its magic number as a pickle of protocol 2, then three more pickles, then the raw weights
 LEGACY_START = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
 LEGACY_PICKLES = 4
 PICKLE_STARTS = tuple(bytes((0x80, protocol)) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1))
-# a Lightning checkpoint of the full network with its optimizer needs a quarter of a megabyte
-MAX_PICKLE_BYTES = 8 * 2**20
+# a Lightning checkpoint with its optimizer's state needs 120 kB, whatever its widths
+MAX_PICKLE_BYTES = 2**20
 MAX_TENSORS = 20_000
 
 NESTED_UNDER = ("state_dict", "model_state_dict", "model")
@@ -63,13 +68,22 @@ def read_raw(path: Path) -> RawCheckpoint:
     raise refusal(path, "is not a checkpoint: neither torch.save nor safetensors writes such a file", WHICH_FILES)
 
 
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turn whatever hostile bytes raise in a parser (KeyError, MemoryError, RecursionError …) into a sentence."""
+    try:
+        yield
+    except (CheckpointError, OSError):
+        raise
+    except Exception as error:
+        reason = shorten(f"{type(error).__name__}: {error}")
+        raise refusal(path, f"is damaged or cut off ({reason})", COPY_AGAIN) from None
+
+
 def _check_zip(path: Path, size: int) -> None:
     """Refuse archives that torch.save does not write, before torch sees them: torch would unpack a zip bomb."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
-        raise refusal(path, f"is damaged or cut off ({shorten(error)})", COPY_AGAIN) from None
+    with _damage_told(path), zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
     names = [entry.filename.rpartition("/")[2] for entry in entries]
     if "constants.pkl" in names:
         raise refusal(path, "is a TorchScript program, which holds code, and was refused", RESAVE)
@@ -78,31 +92,36 @@ def _check_zip(path: Path, size: int) -> None:
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > size or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise refusal(path, "is compressed inside, which torch.save never does", "save it anew with torch.save")
-    if any(e.file_size > MAX_PICKLE_BYTES for e, name in zip(entries, names, strict=True) if name == "data.pkl"):
-        raise refusal(path, "has a table of contents too long for a DRAEM checkpoint", RESAVE)
+    index = entries[names.index("data.pkl")]
+    with _damage_told(path), path.open("rb") as stream:
+        stream.seek(index.header_offset + 26)  # a zip entry: 26 bytes, two lengths, name, extra field, content
+        name_length, extra_length = struct.unpack("<HH", stream.read(4))
+        stream.seek(name_length + extra_length, os.SEEK_CUR)
+        _check_pickle(path, stream)
 
 
 def _check_legacy(path: Path) -> None:
-    """Refuse a legacy file whose pickles are damaged or so long that reading them would fill the memory."""
-    with path.open("rb") as stream:
-        try:
-            for _ in range(LEGACY_PICKLES):
-                for _code, _argument, position in pickletools.genops(stream):
-                    if (position or 0) > MAX_PICKLE_BYTES:
-                        raise refusal(path, "has a table of contents too long for a DRAEM checkpoint", RESAVE)
-        except ValueError:
-            raise refusal(path, "is damaged or cut off", COPY_AGAIN) from None
+    with _damage_told(path), path.open("rb") as stream:
+        for _ in range(LEGACY_PICKLES):
+            _check_pickle(path, stream)
+
+
+def _check_pickle(path: Path, stream: BinaryIO) -> None:
+    """Disassemble one pickle and refuse what would fill the memory before torch's own checks see it."""
+    start = stream.tell()
+    for opcode, argument, position in pickletools.genops(stream):
+        if (position or start) - start > MAX_PICKLE_BYTES:
+            raise refusal(path, "has a table of contents too long for a DRAEM checkpoint", RESAVE)
+        if opcode.name == "GLOBAL" and str(argument).endswith(" bytearray"):  # torch lets it allocate any length
+            raise refusal(path, "holds code (bytearray), not only weights, and was refused", RESAVE)
 
 
 def _load_torch(path: Path, mmap: bool) -> object:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except pickle.UnpicklingError as error:
-        raise refusal(path, f"{_what_was_refused(error)}, and was refused", RESAVE) from None
-    except OSError:
-        raise
-    except Exception as error:  # hostile bytes raise anything: KeyError, TypeError, RuntimeError, RecursionError …
-        raise refusal(path, f"is damaged ({type(error).__name__} while reading it)", COPY_AGAIN) from None
+    with _damage_told(path):
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        except pickle.UnpicklingError as error:
+            raise refusal(path, f"{_what_was_refused(error)}, and was refused", RESAVE) from None
 
 
 def _what_was_refused(error: pickle.UnpicklingError) -> str:
@@ -122,16 +141,9 @@ def _from_torch(path: Path, content: object) -> RawCheckpoint:
 
 
 def _read_safetensors(path: Path) -> RawCheckpoint:
-    try:
-        with safe_open(path, framework="pt", device="cpu") as archive:
-            tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118 - no mapping
-            metadata = archive.metadata() or {}
-    except SafetensorError as error:
-        raise refusal(path, f"is a damaged safetensors file ({shorten(error)})", COPY_AGAIN) from None
-    except OSError:
-        raise
-    except Exception as error:
-        raise refusal(path, f"is damaged ({type(error).__name__} while reading it)", COPY_AGAIN) from None
+    with _damage_told(path), safe_open(path, framework="pt", device="cpu") as archive:
+        tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118 - no mapping
+        metadata = archive.metadata() or {}
     return _checked(path, RawCheckpoint(tensors, card=metadata.get("card")))
 
 
