@@ -1,0 +1,5 @@
+"""``python -m draem_core``."""
+
+from draem_core.cli import main
+
+main()

@@ -1,0 +1,182 @@
+"""The command line: ``python -m draem_core train | score | demo | doctor``.
+
+Reads arguments, calls the library, shows progress. An error that the user can act on is one sentence on
+stderr and exit status 2.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from draem_core.checkpoints import load_checkpoint
+from draem_core.data.datasets import open_dataset
+from draem_core.data.demo import make_demo
+from draem_core.data.pictures import load_pictures
+from draem_core.data.textures import load_textures
+from draem_core.doctor import examine
+from draem_core.errors import DraemError
+from draem_core.inference import Predictor
+from draem_core.scoring import METRIC_NAMES, score_dataset
+from draem_core.training.config import make_config
+from draem_core.training.loop import EpochReport, StepReport, train
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+console = Console()
+
+
+def main() -> None:
+    """Run the command line; errors meant for the user become one sentence and exit status 2."""
+    try:
+        app()
+    except DraemError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from error
+    except OSError as error:
+        print(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+@app.command("train")
+def train_command(
+    config: Annotated[Path | None, typer.Option(help="TOML file; options given here win over it.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Category folder, e.g. datasets/demo/fabric.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; one that exists is resumed.")] = None,
+    anomaly_sources: Annotated[Path | None, typer.Option(help="Folder of textures; default: built-in ones.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the good images. Default 700.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step. Default 8.")] = None,
+    width: Annotated[
+        tuple[int, int] | None, typer.Option(help="Base widths of the two networks. Default 128 64.")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Default 0.0001.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="original, anomalib or cosine.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Default 0.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    keep: Annotated[int | None, typer.Option(help="Newest checkpoints to keep; 0 keeps all. Default 3.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; default all cores.")] = None,
+) -> None:
+    """Train DRAEM on a category's good images. Killed at any moment, the same command goes on."""
+    if threads:
+        torch.set_num_threads(threads)
+    given = {
+        "data": data,
+        "out": out,
+        "anomaly_sources": anomaly_sources,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "widths": width,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+        "keep": keep,
+    }
+    settings = make_config(given, config)
+    dataset = open_dataset(settings.data)
+    images = load_pictures([sample.path for sample in dataset.train_good], settings.input_size)
+    textures = load_textures(settings.anomaly_sources, settings.input_size, settings.seed)
+    console.print(f"{len(images)} good images, {len(textures)} anomaly textures → {settings.out}")
+    with _progress() as progress:
+        task = progress.add_task("training", total=None)
+
+        def on_step(report: StepReport) -> None:
+            done = (report.epoch - 1) * report.steps + report.step
+            text = (
+                f"epoch {report.epoch}/{report.epochs}  loss {report.loss:.4f}  {_duration(report.seconds_left)} left"
+            )
+            progress.update(task, total=report.epochs * report.steps, completed=done, description=text)
+
+        def on_epoch(report: EpochReport) -> None:
+            parts = f"l2 {report.l2:.5f}  ssim {report.ssim:.4f}  focal {report.focal:.5f}"
+            speed = f"{report.images / report.seconds:.1f} images/s"
+            progress.console.print(f"epoch {report.epoch}  {parts}  total {report.total:.4f}  {speed}", highlight=False)
+
+        checkpoint = train(settings, images, textures, on_step=on_step, on_epoch=on_epoch)
+    console.print(f"Trained. Checkpoint: {checkpoint}")
+
+
+@app.command("score")
+def score_command(
+    checkpoint: Annotated[Path, typer.Option(help="Any DRAEM checkpoint.")],
+    data: Annotated[Path, typer.Option(help="Category folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for scores.csv, metrics.json and maps.npy.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 8,
+) -> None:
+    """Score a dataset's test images: scores.csv, and metrics.json with AUROC, AP, F1max and AUPRO."""
+    dataset = open_dataset(data)
+    predictor = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
+    console.print(f"{dataset.name}: {len(dataset.test)} test images on {predictor.device}, {predictor.precision}")
+    with _progress() as progress:
+        task = progress.add_task("scoring", total=len(dataset.test))
+        scored = score_dataset(
+            predictor,
+            dataset,
+            out,
+            batch_size=batch_size,
+            on_progress=lambda done: progress.update(task, completed=done),
+        )
+    for problem in (*dataset.warnings, *scored.problems):
+        console.print(f"[yellow]Note:[/yellow] {problem}")
+    console.print(_metrics_table(scored.metrics))
+    for name, reason in scored.metrics["undefined"].items():
+        console.print(f"{name} is undefined: {reason}")
+    console.print(f"Wrote {out / 'scores.csv'} and {out / 'metrics.json'}")
+
+
+@app.command("demo")
+def demo_command(
+    out: Annotated[Path, typer.Option(help="Where the two categories go.")] = Path("datasets/demo"),
+    seed: Annotated[int, typer.Option(help="The same seed gives the same pictures.")] = 0,
+) -> None:
+    """Draw the demo dataset: two categories in MVTec layout, offline."""
+    with _progress() as progress:
+        task = progress.add_task("drawing", total=None)
+        folders = make_demo(
+            out, seed=seed, on_progress=lambda done, of: progress.update(task, completed=done, total=of)
+        )
+    console.print("Demo dataset: " + ", ".join(str(folder) for folder in folders))
+
+
+@app.command("doctor")
+def doctor_command() -> None:
+    """Tell device, precision and versions, and run a self-test."""
+    table = Table(show_header=False, box=None)
+    report = examine()
+    for name, value in report.facts.items():
+        table.add_row(name, value)
+    console.print(table)
+    console.print(report.verdict)
+    if not report.healthy:
+        raise typer.Exit(1)
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
+
+
+def _metrics_table(metrics: dict) -> Table:
+    """One row for the whole test set and one for each defect kind."""
+    table = Table()
+    table.add_column("kind")
+    for name in ("images", *METRIC_NAMES):
+        table.add_column(name.replace("_", " "), justify="right")
+    for kind, row in {"all": metrics, **metrics["per_defect"]}.items():
+        values = ("–" if row[name] is None else f"{row[name]:.4f}" for name in METRIC_NAMES)
+        table.add_row(kind, str(row["images"]), *values)
+    return table

@@ -1,0 +1,184 @@
+"""What all browser sessions share: opened datasets, loaded predictors, predictions, payloads, thumbnails.
+
+Every entry is keyed by what it was made of (paths with their modification times, digests), so that a changed
+file is noticed and two sessions never see each other's results. Entries are frozen; nobody changes them.
+"""
+
+import base64
+import gc
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from draem_core.inference import Predictor
+
+from draem_core.checkpoints import list_checkpoints, load_checkpoint
+from draem_core.data.datasets import Dataset, Sample, find_datasets, open_dataset, read_mask
+from draem_core.data.images import read_image, thumbnail
+from draem_core.errors import ImageError
+from draem_core.render import COLORMAP
+from draem_core.types import Prediction
+from pages._ui.paths import CHECKPOINTS, RUNS, dataset_roots
+from pages._ui.viewer import pack
+
+SCORE_RULES = {"max": "max of the map", "max_of_mean21": "max of the map's 21×21 mean"}
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture to look at: ``pixels`` (h, w, 3) uint8 RGB, and the dataset's sample where it is one."""
+
+    name: str
+    pixels: np.ndarray
+    digest: str
+    sample: Sample | None = None
+
+
+@st.cache_resource(show_spinner=False)
+def settle_memory() -> None:
+    """Exempt what is loaded by now from garbage collection, which Streamlit runs after every rerun (170 ms → 20)."""
+    gc.collect()
+    gc.freeze()
+
+
+@st.cache_data(ttl=10, show_spinner=False)
+def checkpoint_files() -> list[Path]:
+    """Return every checkpoint file: bundled and uploaded ones first, then those of the run folders."""
+    return [*list_checkpoints(CHECKPOINTS), *list_checkpoints(RUNS)]
+
+
+@st.cache_data(ttl=10, show_spinner=False)
+def dataset_folders() -> list[Path]:
+    """Return every category folder below the dataset roots."""
+    return [folder for root in dataset_roots() if root.is_dir() for folder in find_datasets(root)]
+
+
+@st.cache_resource(ttl=60, max_entries=16, show_spinner=False)
+def dataset(folder: Path) -> Dataset:
+    """Open a dataset; raises DatasetError."""
+    return open_dataset(folder)
+
+
+def predictor(checkpoint: Path, device: str, precision: str) -> Predictor:
+    """Load a checkpoint onto a device, once for all sessions; raises CheckpointError and DraemError."""
+    return _predictor(str(checkpoint), _signature(checkpoint), device, precision)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the checkpoint and checking its precision …")
+def _predictor(checkpoint: str, signature: tuple[tuple[str, int, int], ...], device: str, precision: str) -> Predictor:
+    loaded = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
+    gc.collect()
+    gc.freeze()
+    return loaded
+
+
+def _signature(checkpoint: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return name, size and time of the file and of its companions (a pair's other half, a JSON card)."""
+    companions = sorted(checkpoint.parent.glob(f"{glob_escaped(checkpoint.stem)}*"))
+    stats = ((path.name, path.stat()) for path in companions)
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
+def glob_escaped(name: str) -> str:
+    """Return ``name`` so that a glob pattern matches it literally."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+def dataset_picture(sample: Sample) -> Picture:
+    """Read a dataset's picture; raises ImageError."""
+    return _dataset_picture(sample, sample.path.stat().st_mtime_ns if sample.path.exists() else 0)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _dataset_picture(sample: Sample, modified: int) -> Picture:
+    return _picture(sample.name, read_image(sample.path), sample)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def uploaded_picture(name: str, content: bytes) -> Picture:
+    """Read an uploaded picture; raises ImageError."""
+    return _picture(name, read_image(content, name=name), None)
+
+
+def _picture(name: str, pixels: np.ndarray, sample: Sample | None) -> Picture:
+    digest = hashlib.blake2b(pixels.tobytes(), digest_size=16)
+    digest.update(str(pixels.shape).encode())
+    return Picture(name, pixels, digest.hexdigest(), sample)
+
+
+def prediction(predictor: Predictor, picture: Picture) -> Prediction:
+    """Run the network on a picture, once for all sessions."""
+    return _prediction(_predictor_key(predictor), picture.digest, predictor, picture)
+
+
+@st.cache_resource(max_entries=256, show_spinner="Running the network …")
+def _prediction(predictor_key: str, digest: str, _predictor: Predictor, _picture: Picture) -> Prediction:
+    return _predictor.predict(_picture.pixels)
+
+
+def gt_mask(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
+    """Return the picture's ground truth (H, W) bool on the map's grid, None where there is none."""
+    sample = picture.sample
+    if sample is None or sample.label is None:
+        return None
+    truth = sample.mask_path
+    return _gt_mask(sample, shape, truth.stat().st_mtime_ns if truth and truth.exists() else 0)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _gt_mask(sample: Sample, shape: tuple[int, int], modified: int) -> np.ndarray | None:
+    return read_mask(sample, shape)
+
+
+def payload(predictor: Predictor, picture: Picture) -> bytes:
+    """Return what the viewer shows of a picture."""
+    truth = gt_mask(picture, predictor.card.input_size)
+    truth_key = "" if truth is None else hashlib.blake2b(truth.tobytes(), digest_size=16).hexdigest()
+    return _payload(_predictor_key(predictor), picture.digest, picture.name, truth_key, predictor, picture, truth)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _payload(
+    predictor_key: str,
+    digest: str,
+    name: str,
+    truth_key: str,
+    _predictor: Predictor,
+    _picture: Picture,
+    _truth: np.ndarray | None,
+) -> bytes:
+    predicted = prediction(_predictor, _picture)
+    return pack(
+        _picture.pixels,
+        predicted.reconstruction,
+        predicted.anomaly_map,
+        colormap=COLORMAP,
+        image_score=predicted.image_score,
+        score_rule=SCORE_RULES[_predictor.card.score_rule],
+        title=name,
+        gt_mask=_truth,
+    )
+
+
+def thumbnail_url(path: Path, side: int = 72) -> str:
+    """Return a small picture of a file as a data URL, empty where the file cannot be read."""
+    try:
+        return _thumbnail_url(str(path), path.stat().st_mtime_ns, side)
+    except OSError:
+        return ""
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _thumbnail_url(path: str, modified: int, side: int) -> str:
+    try:
+        small = thumbnail(path, side)
+    except ImageError:
+        return ""
+    return f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
+
+
+def _predictor_key(predictor: Predictor) -> str:
+    """Name everything that a prediction depends on besides the picture."""
+    return f"{predictor.card.model_dump_json()} {predictor.device} {predictor.precision}"

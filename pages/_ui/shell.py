@@ -1,0 +1,163 @@
+"""The frame around every page: window, navigation, and the sidebar that picks checkpoint, dataset and device.
+
+A page calls ``start_page`` first and gets the ``Workspace`` to work with, or None after the shell has said what
+is missing and what to do.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+from draem_core.inference import Predictor
+
+from draem_core.data.datasets import Dataset
+from draem_core.devices import devices
+from draem_core.errors import DraemError
+from pages._ui import address, library
+from pages._ui.checkpoint_card import render_checkpoint_card
+from pages._ui.checkpoint_upload import render_checkpoint_upload
+from pages._ui.paths import CHECKPOINTS, RUNS, UPLOADED, dataset_roots, short_name
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True, eq=False)
+class Workspace:
+    """What the sidebar picked. ``dataset`` is None where there is none."""
+
+    checkpoint: Path
+    predictor: Predictor
+    dataset: Dataset | None
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Return the parts of the address that lead back here."""
+        return {
+            "checkpoint": short_name(self.checkpoint),
+            "dataset": short_name(self.dataset.root) if self.dataset else "",
+        }
+
+
+def start_page(title: str) -> Workspace | None:
+    """Set the page up and draw the sidebar. Must be the first call of every page."""
+    st.set_page_config(page_title=f"{title} · DRAEM Heatmap Explorer", page_icon=":material/blur_on:", layout="wide")
+    st.html(f"<style>{(Path(__file__).parent / 'shell.css').read_text('utf-8')}</style>")
+    library.settle_memory()
+    with st.sidebar:
+        st.html('<div class="brand">DRAEM <span>Heatmap Explorer</span></div>')
+        st.page_link("pages/1_Explore.py", label="Explore", icon=":material/image_search:")
+        checkpoint = _choose_checkpoint()
+        folder = _choose_dataset()
+        device, precision = _choose_device()
+    if checkpoint is None:
+        _say_no_checkpoint()
+        return None
+    try:
+        predictor = library.predictor(checkpoint, device, precision)
+    except DraemError as error:
+        st.error(str(error), icon=":material/error:")
+        st.caption("Pick another checkpoint in the sidebar, or upload one there.")
+        return None
+    with st.sidebar:
+        render_checkpoint_card(predictor)
+    return Workspace(checkpoint, predictor, _open_dataset(folder))
+
+
+def _choose_checkpoint() -> Path | None:
+    files = {short_name(path): path for path in library.checkpoint_files()}
+    if files:
+        if st.session_state.get("checkpoint") not in files:
+            wanted = address.asked("checkpoint")
+            st.session_state["checkpoint"] = wanted if wanted in files else next(iter(files))
+        st.selectbox("Checkpoint", files, key="checkpoint", format_func=_checkpoint_label, on_change=_follow_category)
+    render_checkpoint_upload()
+    return files.get(st.session_state.get("checkpoint", ""))
+
+
+def _checkpoint_label(name: str) -> str:
+    path = Path(name)
+    if path.is_relative_to(short_name(UPLOADED)):
+        return f"{path.stem} (uploaded)"
+    if path.is_relative_to(short_name(RUNS)):
+        return f"{path.parts[1]} · {path.stem.replace('_', ' ')}"
+    return path.relative_to(short_name(CHECKPOINTS)).with_suffix("").as_posix()
+
+
+def _follow_category() -> None:
+    """Show the dataset that a newly chosen checkpoint was trained on, where it is here."""
+    category = _category_of(st.session_state["checkpoint"])
+    for folder in library.dataset_folders():
+        if folder.name == category:
+            st.session_state["dataset"] = short_name(folder)
+
+
+def _category_of(checkpoint: str) -> str:
+    path = next((path for path in library.checkpoint_files() if short_name(path) == checkpoint), None)
+    if path is None:
+        return ""
+    try:
+        card = library.predictor(path, *_device_choice()).card
+    except DraemError:
+        return ""  # the page says what is wrong with it
+    return str((card.training or {}).get("category", ""))
+
+
+def _choose_dataset() -> str | None:
+    folders = [short_name(folder) for folder in library.dataset_folders()]
+    if not folders:
+        return None
+    if st.session_state.get("dataset") not in folders:
+        trained_on = _category_of(st.session_state.get("checkpoint", ""))
+        fitting = [name for name in folders if Path(name).name == trained_on]
+        wanted = address.asked("dataset")
+        st.session_state["dataset"] = wanted if wanted in folders else (fitting or folders)[0]
+    return st.selectbox("Dataset", folders, key="dataset", format_func=lambda name: "/".join(Path(name).parts[-2:]))
+
+
+def _choose_device() -> tuple[str, str]:
+    with st.expander("Device and precision", icon=":material/memory:"):
+        st.selectbox("Device", ["auto", *devices()], key="device")
+        st.selectbox(
+            "Precision",
+            PRECISIONS,
+            key="precision",
+            help="auto takes the quickest that moves the map by no more than 0.005 against float32",
+        )
+    return _device_choice()
+
+
+def _device_choice() -> tuple[str, str]:
+    return st.session_state.get("device", "auto"), st.session_state.get("precision", "auto")
+
+
+def _open_dataset(name: str | None) -> Dataset | None:
+    folder = next((folder for folder in library.dataset_folders() if short_name(folder) == name), None)
+    if folder is None:
+        return None
+    try:
+        return library.dataset(folder)
+    except DraemError as error:
+        st.warning(str(error), icon=":material/folder_off:")
+        return None
+
+
+def _say_no_checkpoint() -> None:
+    st.header("No checkpoint yet")
+    st.markdown(
+        f"""A checkpoint holds a trained DRAEM network. To get one:
+
+- **Upload** one in the sidebar: the original's pair of `.pckl`, anomalib's `.ckpt`, a state dict, or `.safetensors`.
+- **Copy** files into `{short_name(CHECKPOINTS)}/`.
+- **Train** one: `python -m draem_core train --data datasets/demo/fabric --out runs/fabric --epochs 60 --width 32 16`
+"""
+    )
+
+
+def say_no_dataset() -> None:
+    """Tell how a dataset gets here."""
+    roots = ", ".join(f"`{short_name(root)}/`" for root in dataset_roots())
+    st.info(
+        f"No dataset found in {roots}. Draw the demo with `python -m draem_core demo`, put a folder in MVTec layout "
+        "there, or name other folders in the environment variable DRAEM_DATA. Or upload pictures.",
+        icon=":material/folder_open:",
+    )

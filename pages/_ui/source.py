@@ -1,0 +1,107 @@
+"""Where the picture to look at comes from: the dataset browser or an upload."""
+
+import streamlit as st
+
+from draem_core.data.datasets import Dataset, Sample
+from draem_core.data.images import IMAGE_SUFFIXES
+from draem_core.errors import ImageError
+from pages._ui import address, library
+from pages._ui.filmstrip import Frame, filmstrip
+from pages._ui.library import Picture
+from pages._ui.shell import say_no_dataset
+
+DATASET, UPLOAD = "Dataset", "Upload"
+_ALL = "all"
+
+
+def choose_picture(dataset: Dataset | None) -> Picture | None:
+    """Draw the picker and return the chosen picture; None after saying what to do next."""
+    left, right = st.columns([1, 3], vertical_alignment="center")
+    with left:
+        source = st.segmented_control(
+            "Pictures from",
+            [DATASET, UPLOAD],
+            default=DATASET,
+            required=True,
+            key="source",
+            label_visibility="collapsed",
+        )
+    if source == UPLOAD:
+        return _choose_upload()
+    if dataset is None or not dataset.samples:
+        say_no_dataset()
+        return None
+    with right:
+        samples = _of_chosen_kind(dataset)
+    return _choose_sample(samples)
+
+
+def _of_chosen_kind(dataset: Dataset) -> tuple[Sample, ...]:
+    """Draw the defect kinds and return the samples of the chosen one, test pictures before those of training."""
+    shown = dataset.test or dataset.samples
+    kinds = [_ALL, *dict.fromkeys(sample.kind for sample in shown)]
+    counts = {kind: sum(kind in (_ALL, sample.kind) for sample in shown) for kind in kinds}
+    key = f"kind {dataset.root}"
+    kind = st.pills(
+        "Defect kind",
+        kinds,
+        default=_ALL,
+        required=True,
+        key=key,
+        format_func=lambda kind: f"{(kind or 'unlabelled').replace('_', ' ')} {counts[kind]}",
+        label_visibility="collapsed",
+    )
+    return tuple(sample for sample in shown if kind in (_ALL, None, sample.kind))
+
+
+def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
+    names = [sample.name for sample in samples]
+    wanted = st.session_state.get("image") or address.asked("image")
+    if wanted not in names:
+        wanted = next((sample.name for sample in samples if sample.label == 1), names[0])
+    st.session_state["image"] = wanted
+    filmstrip(
+        [_frame(sample) for sample in samples],
+        names.index(wanted),
+        source=lambda index: library.thumbnail_url(samples[index].path),
+        on_pick=_remember_image,
+        key="filmstrip",
+    )
+    try:
+        return library.dataset_picture(samples[names.index(wanted)])
+    except ImageError as error:
+        st.error(str(error), icon=":material/broken_image:")
+        return None
+
+
+def _remember_image(name: str) -> None:
+    st.session_state["image"] = name
+
+
+def _frame(sample: Sample) -> Frame:
+    label = {0: "good", 1: "defect", None: "unlabelled"}[sample.label]
+    return Frame(sample.name, f"{sample.name} ({sample.kind or label})".replace("_", " "), label)
+
+
+def _choose_upload() -> Picture | None:
+    files = st.file_uploader(
+        "Pictures",
+        type=sorted(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES),
+        accept_multiple_files=True,
+        key="pictures",
+        max_upload_size=200,
+        help="PNG, JPEG, BMP, TIFF or WebP, 8 or 16 bit, any size. They stay on this computer.",
+    )
+    if not files:
+        st.info("Upload one picture or many. The map is shown on the picture's own pixels.", icon=":material/upload:")
+        return None
+    names = [f"{index + 1}. {file.name}" for index, file in enumerate(files)]
+    chosen = names[0]
+    if len(files) > 1:
+        chosen = st.pills("Uploaded picture", names, default=names[0], required=True, key=f"uploaded {len(files)}")
+    file = files[names.index(chosen or names[0])]
+    try:
+        return library.uploaded_picture(file.name, file.getvalue())
+    except ImageError as error:
+        st.error(str(error), icon=":material/broken_image:")
+        return None
