@@ -20,6 +20,9 @@ from draem_core.data import images
 from draem_core.data.images import encode_png, image_size, read_image, read_samples, thumbnail
 from draem_core.errors import ImageError
 
+# pytest puts aside the filter that images.py sets at import; test_nothing_but_the_error_reaches_stderr checks it.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [255, 255, 255], [10, 20, 30]]], np.uint8)
 """2 × 3 pixels, all different: an orientation mistake cannot hide."""
 
