@@ -443,7 +443,9 @@ def test_animations_and_pages_are_refused_with_the_way_to_split_them():
     frames = [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (0, 90, 200)]
     for kind in ("PNG", "WEBP"):
         assert "is animated" in refusal(saved(frames[0], kind, save_all=True, append_images=frames[1:]))
-    assert "holds more than one page; split it" in refusal(saved(frames[0], "TIFF", save_all=True, append_images=frames[1:]))
+    assert "holds more than one page; split it" in refusal(
+        saved(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    )
     assert "has 7 channels" in refusal(tiff(np.zeros((4, 4, 7), np.uint8), photometric="minisblack", planarconfig=1))
 
 
