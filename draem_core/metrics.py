@@ -1,6 +1,7 @@
 """Exact figures of how well anomaly maps and scores separate defects from good: counts, AUROC, AP, F1max, AUPRO.
 
-Undefined is NaN, never 0; ``undefined_reason`` and ``Counts.undefined_reason`` say why. Knows no files and no networks.
+Undefined is NaN, never 0; ``undefined_reason`` and ``Counts.undefined_reason`` say why. Holds all the pixels at
+once, where ``ThresholdSweep`` streams them. Knows no files and no networks.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -113,8 +114,7 @@ class Ranking:
         for values, truth in _pairs(maps, masks):
             defect.append(values[truth])
             good.append(values[~truth])
-        empty = [np.empty(0, dtype=np.float32)]
-        return cls(*(np.sort(np.concatenate(parts or empty)) for parts in (defect, good)))
+        return cls(_sorted(defect), _sorted(good))
 
     @property
     def is_defined(self) -> bool:
@@ -212,7 +212,7 @@ def aupro(maps: Pictures, masks: Pictures, fpr_limit: float = 0.3) -> float:
         good.append(one[~truth])
     if not sum(part.size for part in values) or not sum(part.size for part in good):
         return np.nan
-    return _aupro_of(np.concatenate(values), np.concatenate(weights), np.sort(np.concatenate(good)), fpr_limit)
+    return _aupro_of(np.concatenate(values), np.concatenate(weights), _sorted(good), fpr_limit)
 
 
 def _aupro_of(defect: np.ndarray, weights: np.ndarray, good: np.ndarray, fpr_limit: float) -> float:
@@ -269,6 +269,12 @@ def _pairs(maps: Pictures, masks: Pictures) -> Iterator[tuple[np.ndarray, np.nda
             raise ValueError(f"map {number} has shape {values.shape}, its mask {truth.shape}; both must be (H, W)")
         _refuse_nan(values, f"map {number}")
         yield values, truth
+
+
+def _sorted(parts: list[np.ndarray]) -> np.ndarray:
+    values = np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
+    values.sort()  # in place: the pixels of a whole dataset lie here
+    return values
 
 
 def _refuse_nan(values: np.ndarray, name: str) -> None:

@@ -112,8 +112,8 @@ class ThresholdSweep:
             gt_masks: for each map a mask of its shape, nonzero = anomalous (all zero for a good image), or None:
                 then the image counts at image level only.
             kernel_sizes: squares to open with, each ≥ 1.
-            min_area: regions with fewer pixels are removed after opening. Above 1 this takes some 40 ms for each
-                256×256 map and kernel size, fifty times the rest.
+            min_area: regions with fewer pixels are removed after opening. Kernel sizes whose square is smaller take
+                some 40 ms for each 256×256 map then, fifty times the rest.
             labels: for each map whether the image is defect; None leaves it to whether its mask has a pixel.
 
         Raises:

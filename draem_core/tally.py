@@ -51,7 +51,10 @@ class Tally:
         image_scores = np.empty((len(self.kernel_sizes), 1), np.float32)
         region_scores = np.empty((len(self.kernel_sizes), regions.starts.size if regions else 0), np.float32)
         for row, kernel_size in enumerate(self.kernel_sizes):
-            opened = area_opening(opening(ranks, kernel_size), self.min_area).ravel()
+            opened = opening(ranks, kernel_size)
+            if self.min_area > kernel_size**2:  # a region that was opened holds a whole square
+                opened = area_opening(opened, self.min_area)
+            opened = opened.ravel()
             image_scores[row] = levels[opened.max()]
             if regions is not None:
                 self._count_pixels(row, opened, bins, regions)
