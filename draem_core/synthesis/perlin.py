@@ -66,5 +66,6 @@ def _rotated_grid(angles: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor
     cosine, sine = angles.cos()[:, None, None], angles.sin()[:, None, None]
     row = cosine * rows - sine * columns + (height - 1) / 2
     column = sine * rows + cosine * columns + (width - 1) / 2
-    inside = (row >= 0) & (row <= height - 1) & (column >= 0) & (column <= width - 1)
+    slack = 1e-3  # a border pixel turned onto a border pixel must not fall outside by rounding
+    inside = (row >= -slack) & (row <= height - 1 + slack) & (column >= -slack) & (column <= width - 1 + slack)
     return row.clamp(0, height - 1), column.clamp(0, width - 1), inside

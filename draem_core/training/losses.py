@@ -13,7 +13,10 @@ FOCAL_GAMMA = 2.0
 
 @dataclass(frozen=True, eq=False)
 class DraemLoss:
-    """Scalar tensors: mean squared error, 1 - SSIM in [0, 2], focal loss, and their sum."""
+    """Scalar tensors: mean squared error, 1 - SSIM in [0, 2], focal loss (γ = 2), and their sum.
+
+    The focal loss is kornia's and anomalib's: a mean over pixels and both classes, half of the original code's.
+    """
 
     l2: Tensor
     ssim: Tensor

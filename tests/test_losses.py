@@ -1,0 +1,56 @@
+"""DRAEM's losses: identities and numbers that a reader can compute."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from draem_core.training.losses import draem_loss, ssim_map
+
+
+def loss_of(reconstruction=None, logits=None, mask=None):
+    image = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    return draem_loss(
+        image=image,
+        reconstruction=image if reconstruction is None else reconstruction(image),
+        anomaly_mask=torch.zeros(2, 1, 16, 16) if mask is None else mask,
+        logits=torch.zeros(2, 2, 16, 16) if logits is None else logits,
+    )
+
+
+def test_a_perfect_repaint_costs_nothing():
+    parts = loss_of()
+    assert float(parts.l2) == 0
+    assert float(parts.ssim) == pytest.approx(0, abs=1e-5)
+
+
+def test_l2_by_hand():
+    assert float(loss_of(lambda image: image + 0.1).l2) == pytest.approx(0.01, rel=1e-4)
+
+
+def test_ssim_of_two_flat_images_is_the_luminance_term():
+    first, second = torch.full((1, 1, 16, 16), 0.4), torch.full((1, 1, 16, 16), 0.6)
+    expected = (2 * 0.4 * 0.6 + 0.01**2) / (0.4**2 + 0.6**2 + 0.01**2)
+    torch.testing.assert_close(ssim_map(first, second), torch.full((1, 1, 16, 16), expected), atol=1e-4, rtol=0)
+
+
+def test_focal_loss_by_hand():
+    # logits 0, 0: the true class has probability ½, so (1 − ½)² · ln 2; the other class counts as 0 in the mean
+    assert float(loss_of().focal) == pytest.approx(0.25 * math.log(2) / 2, rel=1e-5)
+
+
+def test_focal_loss_weighs_both_classes_alike():
+    logits = torch.randn(2, 2, 16, 16, generator=torch.Generator().manual_seed(1))
+    mask = (torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(2)) > 0.5).float()
+    probability = F.softmax(logits, dim=1).gather(1, mask.long())
+    expected = (-((1 - probability) ** 2) * probability.log()).mean() / 2
+    assert float(loss_of(logits=logits, mask=mask).focal) == pytest.approx(float(expected), rel=1e-5)
+    swapped = loss_of(logits=logits.flip(1), mask=1 - mask)
+    assert float(swapped.focal) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_total_is_the_plain_sum_and_half_precision_is_computed_in_float32():
+    parts = loss_of(lambda image: image + 0.1)
+    assert float(parts.total) == pytest.approx(float(parts.l2 + parts.ssim + parts.focal))
+    assert loss_of(lambda image: image.bfloat16()).total.dtype == torch.float32
