@@ -126,6 +126,15 @@ def test_half_precision_stores_the_kernels_in_half_the_bytes(tmp_path, dtype):
         assert torch.equal(loaded[name], expected), name
 
 
+def test_size_and_digest_in_the_stored_card_are_not_believed(tmp_path):
+    path = tmp_path / "tile.safetensors"
+    lying = CARD.model_copy(update={"parameters": 5, "digest": "abc"})
+    save_file(network().state_dict(), path, {"card": lying.model_dump_json()})
+    card = load_checkpoint(path).card
+    assert card.parameters == sum(parameter.numel() for parameter in network().parameters())
+    assert card.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 cards = st.builds(
     Card,
     name=st.text(min_size=1, max_size=20),
@@ -383,6 +392,14 @@ def test_json_of_another_flavour_brings_that_flavours_conventions(plain):
     assert checkpoint.card.color_order == "RGB"
     assert checkpoint.card.score_rule == "max_of_mean21"
     assert checkpoint.model.concat_order == "reconstruction_first"
+
+
+def test_json_leaves_alone_what_the_file_itself_says(tmp_path):
+    path = tmp_path / "model.ckpt"
+    torch.save(lightning(network(), [resize([320, 256], False)]), path)
+    path.with_suffix(".json").write_text('{"score_rule": "max_of_mean21"}')
+    card = load_checkpoint(path).card
+    assert (card.input_size, card.resize_filter, card.score_rule) == ((320, 256), "bilinear", "max_of_mean21")
 
 
 def test_a_whole_card_may_lie_beside_its_weights(tmp_path):
