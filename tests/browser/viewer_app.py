@@ -1,6 +1,7 @@
 """A page that shows nothing but the viewer, on made-up maps that its URL describes: what the browser tests drive.
 
-Query: ``height``, ``width`` (the map's), ``seed``, ``truth`` (0 or 1), and ``scene=defect`` for a likely picture.
+Query: ``height``, ``width`` (the map's), ``seed``, ``truth`` (0 or 1), or ``payload``, a file of packed bytes; and any
+field of ViewerSettings.
 """
 
 import json
@@ -16,7 +17,8 @@ from scipy.ndimage import gaussian_filter
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from pages._ui.viewer import ViewerSettings, pack, read_settings, viewer
 
-COLORMAP = (mpl.colormaps["inferno"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+COLORMAP = np.round(mpl.colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+DEFAULT_SCENE = {"height": 256, "width": 256, "seed": 0}
 
 
 @st.cache_data(show_spinner=False)
@@ -50,11 +52,11 @@ def make_payload(height: int, width: int, seed: int, truth: bool) -> bytes:
 def main() -> None:
     st.set_page_config(layout="wide")
     query = st.query_params
-    payload = make_payload(
-        int(query.get("height", 256)), int(query.get("width", 256)), int(query.get("seed", 0)), query.get("truth") != "0"
-    )
-    if query.get("payload"):
+    if "payload" in query:
         payload = Path(query["payload"]).read_bytes()
+    else:
+        height, width, seed = (int(query.get(name, value)) for name, value in DEFAULT_SCENE.items())
+        payload = make_payload(height, width, seed, query.get("truth") != "0")
     asked = read_settings(query.to_dict(), ViewerSettings())
     settled = viewer(payload, asked, key="viewer")
     runs = st.session_state["runs"] = st.session_state.get("runs", 0) + 1

@@ -14,7 +14,7 @@ function formatProbability(value) {
   const gap = Math.min(value, 1 - value);
   if (gap === 0 || gap >= 0.001) return value.toFixed(4);
   if (value < 0.5) return value.toExponential(1).replace("-", MINUS);
-  return `1${MINUS}${(1 - value).toExponential(1).replace("-", MINUS)}`;
+  return value.toFixed(Math.min(9, 1 - Math.floor(Math.log10(gap))));
 }
 
 function formatLogit(probability) {

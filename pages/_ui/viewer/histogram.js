@@ -9,7 +9,7 @@ function drawHistogram(canvas, { good, defects }, colors) {
   Object.assign(canvas, { width, height }); // clears it
   const context = canvas.getContext("2d");
   const most = Math.log1p(Math.max(...good, ...defects));
-  const middle = defects.some(Boolean) ? Math.round(height * 0.55) : height;
+  const middle = defects.some(Boolean) ? Math.round(height * 0.55) : height - 1;
 
   const drawBars = (counts, color, room, topOf) => {
     context.fillStyle = color;
@@ -21,6 +21,8 @@ function drawHistogram(canvas, { good, defects }, colors) {
       context.fillRect(left, topOf(length), Math.max(1, right - left - (right - left > 2 ? 1 : 0)), length);
     });
   };
-  drawBars(good, colors.good, middle - 1, (length) => middle - length);
+  context.fillStyle = colors.axis;
+  context.fillRect(0, middle, width, 1);
+  drawBars(good, colors.good, middle, (length) => middle - length);
   drawBars(defects, colors.defect, height - middle - 1, () => middle + 1);
 }

@@ -1,6 +1,6 @@
 // The numbers beside the sliders, moving with the picture. Writes text where it changed and nothing else.
 
-const LISTED_REGIONS = 4;
+const LISTED_REGIONS = 5;
 
 function createReadout(root, { onRegion }) {
   const slots = Object.fromEntries([...root.querySelectorAll("[data-slot]")].map((slot) => [slot.dataset.slot, slot]));

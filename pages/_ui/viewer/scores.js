@@ -30,7 +30,7 @@ function prefixSums(truth) {
   return sums;
 }
 
-/** F1, precision, recall and IoU of the mask, each as { value, reason }. */
+/** F1, precision, recall and IoU of the mask, each as { value, reason }; null where the denominator is 0. */
 function maskScores(confusion) {
   if (!confusion) {
     const none = { value: null, reason: NO_TRUTH };
@@ -38,12 +38,11 @@ function maskScores(confusion) {
   }
   const { tp, fp, fn } = confusion;
   const ratio = (part, whole, reason) => (whole > 0 ? { value: part / whole, reason: "" } : { value: null, reason });
-  const needsDefects = (part, whole) => ratio(part, tp + fn > 0 ? whole : 0, NO_DEFECT);
   return {
-    f1: needsDefects(2 * tp, 2 * tp + fp + fn),
+    f1: ratio(2 * tp, 2 * tp + fp + fn, NO_DEFECT),
     precision: ratio(tp, tp + fp, NOTHING_FLAGGED),
-    recall: needsDefects(tp, tp + fn),
-    iou: needsDefects(tp, tp + fp + fn),
+    recall: ratio(tp, tp + fn, NO_DEFECT),
+    iou: ratio(tp, tp + fp + fn, NO_DEFECT),
   };
 }
 
