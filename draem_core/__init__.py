@@ -4,6 +4,7 @@ from draem_core import metrics
 from draem_core.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from draem_core.data.images import read_image
 from draem_core.errors import CheckpointError, DatasetError, DraemError, ImageError
+from draem_core.inference import Predictor
 from draem_core.postprocess import PostProcess
 from draem_core.types import Card, Prediction
 
@@ -16,6 +17,7 @@ __all__ = [
     "ImageError",
     "PostProcess",
     "Prediction",
+    "Predictor",
     "load_checkpoint",
     "metrics",
     "read_image",

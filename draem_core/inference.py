@@ -1,0 +1,120 @@
+"""The Predictor: the one seam from a picture in numpy, through the network, back to numpy.
+
+Knows nothing of files, thresholds and masks.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from draem_core.checkpoints import Checkpoint
+from draem_core.devices import pick_device
+from draem_core.errors import DraemError
+from draem_core.precision import Precision, prepare_network
+from draem_core.resize import resize_picture
+from draem_core.types import Prediction, ScoreRule
+
+SCORE_WINDOW = 21  # pixels, the original's average before the maximum
+
+
+class Predictor:
+    """One checkpoint's network, ready on a device; many threads may share it.
+
+    card: the checkpoint's.
+    device: where the network runs.
+    precision: float32, bfloat16 or float16, the one really in use.
+    precision_note: a sentence for the user on why it is this one.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: Precision = "auto") -> None:
+        """Prepare the network and check it against plain float32 (see `draem_core.precision`); about three forwards.
+
+        Args:
+            checkpoint: its ``model`` is float32, in eval mode, on the CPU, and stays as it is.
+            device: "auto" (cuda, mps, cpu in this order), "cpu", "cuda", "cuda:0" or "mps".
+            precision: "auto", "float32", "bfloat16" or "float16".
+
+        Raises:
+            DraemError: no such device or precision here, or the device's memory is too small.
+        """
+        self.card = checkpoint.card
+        self.device = pick_device(device)
+        self._lock = threading.Lock()
+        with _memory_told(self.device):
+            prepared = prepare_network(checkpoint.model, self.card.input_size, self.device, precision)
+        self._network = prepared.network
+        self.precision = prepared.precision
+        self.precision_note = prepared.note
+
+    def predict(self, picture: np.ndarray) -> Prediction:
+        """Return what the network says of one picture: (H, W, 3) uint8 RGB of any size.
+
+        Raises:
+            ValueError: it is no such array.
+            DraemError: the device's memory ran out.
+        """
+        image = resize_picture(_checked(picture), self.card.input_size, self.card.resize_filter)
+        with self._lock, _memory_told(self.device):
+            reconstruction, logits = self._run(image)
+        anomaly_map = logits.softmax(dim=0)[1]
+        return Prediction(
+            image=image,
+            reconstruction=self._in_rgb(reconstruction.permute(1, 2, 0).numpy()),
+            logits=logits.numpy(),
+            anomaly_map=anomaly_map.numpy(),
+            image_score=image_score(anomaly_map, self.card.score_rule),
+        )
+
+    def predict_batch(self, pictures: Sequence[np.ndarray]) -> list[Prediction]:
+        """Return `predict` of each picture; sizes may differ.
+
+        One by one, since one picture already fills a processor (eight at once are slower there: their activations
+        leave the cache) and since a result then cannot depend on its neighbours in the batch.
+        """
+        return [self.predict(picture) for picture in pictures]
+
+    @torch.inference_mode()
+    def _run(self, image: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Return (reconstruction (3, H, W), logits (2, H, W)) on the CPU for an RGB image (H, W, 3) in [0, 1]."""
+        pixels = torch.from_numpy(self._in_rgb(image)).permute(2, 0, 1)[None]
+        reconstruction, logits = self._network(pixels.to(self.device))
+        return reconstruction[0].cpu(), logits[0].cpu()
+
+    def _in_rgb(self, picture: np.ndarray) -> np.ndarray:
+        """Turn (H, W, 3) from RGB to the network's colour order, or back: both are the same flip or none."""
+        return np.ascontiguousarray(picture[..., ::-1] if self.card.color_order == "BGR" else picture)
+
+
+def image_score(anomaly_map: Tensor, rule: ScoreRule) -> float:
+    """Return the score in [0, 1] of a map (H, W): its maximum, or the maximum of its 21×21 mean, padding counted."""
+    if rule == "max":
+        return float(anomaly_map.max())
+    means = F.avg_pool2d(anomaly_map[None, None], SCORE_WINDOW, stride=1, padding=SCORE_WINDOW // 2)
+    return float(means.max())
+
+
+def _checked(picture: np.ndarray) -> np.ndarray:
+    if not isinstance(picture, np.ndarray):
+        raise ValueError(f"A picture must be a numpy array, not {type(picture).__name__}. Use read_image to get one.")
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+        raise ValueError(
+            f"A picture must be RGB uint8 of shape (height, width, 3), not {picture.dtype} of shape {picture.shape}. "
+            "read_image gives one from any file."
+        )
+    return picture
+
+
+@contextmanager
+def _memory_told(device: torch.device) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DraemError(
+            f"The memory of {device} is too small for this network. "
+            "Close other programs that use it, or take the device 'cpu'."
+        ) from error

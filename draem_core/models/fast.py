@@ -1,0 +1,145 @@
+"""A quick copy of a DRAEM network for inference: batch-norm folded, channels last, most layers in a short float.
+
+Same numbers as the network it is made from, up to rounding; `draem_core.precision` measures how far up to.
+Knows no images, no files and no thresholds.
+"""
+
+import copy
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from draem_core.models.draem import Draem
+from draem_core.models.sspcab import SSPCAB
+
+# The discriminator looks for small differences of two nearly equal pictures. A short mantissa anywhere between the
+# picture and that difference, or after the last skip, costs ten times more accuracy than everywhere else together.
+KEPT_IN_FLOAT32 = (
+    "reconstructive_subnetwork.encoder.block1.0",
+    "reconstructive_subnetwork.decoder.fin_out",
+    "discriminative_subnetwork.encoder_segment.block1",
+    "discriminative_subnetwork.decoder_segment.up4",
+    "discriminative_subnetwork.decoder_segment.db4",
+    "discriminative_subnetwork.decoder_segment.fin_out",
+)
+_PADDING_STRIDE_DILATION_GROUPS = ([1, 1], [1, 1], [1, 1], 1)
+
+
+class FusedConv(nn.Module):
+    """Conv 3×3 with the batch-norm folded in, and perhaps a ReLU: (B, C, H, W) of any float → the weight's dtype.
+
+    On a processor it runs as one oneDNN call on weights that are packed at the first call, for that call's size.
+    Other sizes stay right, if slower. The bias is added in float32 there.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor, relu: bool) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last))
+        self.register_buffer("bias", bias)
+        self.relu = relu
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = features.to(self.weight.dtype)
+        if _onednn_runs(features):
+            return self._forward_onednn(features)
+        convolved = F.conv2d(features, self.weight, self.bias.to(features.dtype), padding=1)
+        return convolved.relu_() if self.relu else convolved
+
+    def _forward_onednn(self, features: Tensor) -> Tensor:
+        onednn = torch.ops.mkldnn
+        if not self.weight.is_mkldnn:
+            shape = list(features.shape)
+            self.weight = onednn._reorder_convolution_weight(self.weight, *_PADDING_STRIDE_DILATION_GROUPS, shape)
+        after = "relu" if self.relu else "none"
+        return onednn._convolution_pointwise(
+            features, self.weight, self.bias, *_PADDING_STRIDE_DILATION_GROUPS, after, [], ""
+        )
+
+
+class Cast(nn.Module):
+    """Features of any float → the same in ``dtype``."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.to(self.dtype)
+
+
+def fast_copy(model: Draem, dtype: torch.dtype) -> Draem:
+    """Return a copy of ``model`` (float32, eval) for inference only, on the same device; ``model`` stays as it is.
+
+    The copy takes and gives float32 like the model. Its convolutions run in ``dtype``, but for those in
+    ``KEPT_IN_FLOAT32`` and for SSPCAB, which are cheap and where rounding shows most in the map.
+    Memory: the copy shares nothing with the model, and is never held twice.
+    """
+    with torch.no_grad():
+        tensors = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
+        network = copy.deepcopy(model, tensors)  # the structure is copied, the weights are still the model's
+        for name, block in list(network.named_modules()):
+            if isinstance(block, nn.Sequential):
+                _fuse(name, block, dtype)
+        encoder = network.reconstructive_subnetwork.encoder
+        if isinstance(encoder.block5, SSPCAB):
+            encoder.block5 = nn.Sequential(Cast(torch.float32), copy.deepcopy(encoder.block5))
+    return network.eval().requires_grad_(False)
+
+
+def _fuse(name: str, block: nn.Sequential, dtype: torch.dtype) -> None:
+    """Replace each convolution of the block, with the batch-norm and ReLU behind it, by one fused layer, in place."""
+    layers = list(block)
+    for index, layer in enumerate(layers):
+        if not isinstance(layer, nn.Conv2d):
+            continue
+        place = f"{name}.{index}"
+        own = torch.float32 if place.startswith(KEPT_IN_FLOAT32) else dtype
+        followers = layers[index + 1 : index + 3]  # batch-norm and ReLU, or nothing
+        weight, bias = _folded(layer, followers[0] if followers else None)
+        block[index] = FusedConv(round_keeping_sums(weight, own), bias.float(), relu=bool(followers))
+        for behind in range(index + 1, index + 1 + len(followers)):
+            block[behind] = nn.Identity()
+
+
+def _folded(conv: nn.Conv2d, norm: nn.Module | None) -> tuple[Tensor, Tensor]:
+    """Return weight and bias, float64, of one convolution that does the work of both."""
+    assert conv.bias is not None
+    weight, bias = conv.weight.double(), conv.bias.double()
+    if norm is None:
+        return weight, bias
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+    return weight * scale[:, None, None, None], norm.bias.double() + (bias - norm.running_mean.double()) * scale
+
+
+def round_keeping_sums(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """Round kernels (out, in, k, k) to ``dtype`` so that the sum of each k×k kernel survives.
+
+    Rounded one by one, the k² weights of a kernel err by a random sum, which every even area of the picture then
+    carries as an offset. Here each weight takes over the error made so far, from the largest weight to the smallest,
+    so that what is left over is below the smallest weight's last digit.
+    """
+    kernels = weight.flatten(2)
+    order = kernels.abs().argsort(dim=-1, descending=True)
+    rounded = torch.empty_like(kernels, dtype=dtype)
+    error = torch.zeros_like(kernels[..., 0])
+    for step in order.unbind(-1):
+        wanted = kernels.gather(-1, step[..., None])[..., 0] + error
+        taken = wanted.to(dtype)
+        error = wanted - taken.to(wanted.dtype)
+        rounded.scatter_(-1, step[..., None], taken[..., None])
+    return rounded.reshape(weight.shape)
+
+
+def _onednn_runs(features: Tensor) -> bool:
+    """Tell whether oneDNN's convolution takes these features; its half-precision one needs newer processors."""
+    if features.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    return features.dtype != torch.float16 or bool(torch.ops.mkldnn._is_mkldnn_fp16_supported())
