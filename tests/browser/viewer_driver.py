@@ -81,6 +81,13 @@ class Viewer:
         )
         return self.settled()
 
+    def wait_for_settled(self, name: str, value: object) -> None:
+        """Wait until Python knows ``value`` for the setting ``name``."""
+        self.page.wait_for_function(
+            "([name, value]) => JSON.parse(document.querySelector('#settled')?.innerText ?? '{}')[name] === value",
+            arg=[name, value],
+        )
+
     def press_button(self, name: str) -> None:
         """Click one of the harness page's buttons, without the mouse (it may be in the middle of a drag)."""
         runs = self.settled()["runs"]

@@ -118,8 +118,10 @@ function createControls(root, { onLive, onSettled }) {
     input.onchange = settle;
     input.onpointerdown = () => (dragged = input);
     input.onpointerup = input.onpointercancel = input.onlostpointercapture = () => {
+      if (dragged !== input) return;
       dragged = null;
       render();
+      onSettled(settings); // no change event comes where the drag ended where it began
     };
     input.onkeydown = (event) => {
       keyIsDown = true;

@@ -53,14 +53,13 @@ function createViewer(root) {
       panels.setScene(scene);
       readout.showScene(scene);
       controls.allowTruth(scene.truth !== null);
+      root.classList.toggle("defects", Boolean(scene.truth?.includes(1)));
     }
     if (order.revision !== revision) {
       revision = order.revision;
+      settled = JSON.stringify(order.settings);
       // a slider that the user holds stays with the user; the release answers this order
-      if (!controls.isDragging()) {
-        settings = order.settings;
-        settled = JSON.stringify(settings);
-      }
+      if (!controls.isDragging()) settings = order.settings;
       controls.show(settings, order.defaults);
     }
     panels.setSettings(settings);
@@ -119,9 +118,10 @@ function createViewer(root) {
 
   function computeNextAuroc() {
     const kernel = analysis.nextUnknown(settings.kernel_size);
-    if (!scene.truth || kernel === undefined || frame || controls.isDragging() && kernel !== settings.kernel_size) return;
+    const wanted = kernel === settings.kernel_size;
+    if (!scene.truth || kernel === undefined || frame || (controls.isDragging() && !wanted)) return;
     analysis.auroc(kernel);
-    if (kernel === settings.kernel_size) requestPaint("auroc");
+    if (wanted) requestPaint("auroc");
     else idle = setTimeout(() => requestIdle(computeNextAuroc), 0);
   }
 

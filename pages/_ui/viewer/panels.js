@@ -53,6 +53,7 @@ function createPanels(root, { requestPaint, onProbe, onView, onOverlay }) {
 
   function setView(next) {
     view = next;
+    root.classList.toggle("zoomed", view.zoom > 1); // from here on touch pans the picture, not the page
     onView(view.zoom);
     requestPaint("view");
   }

@@ -85,7 +85,7 @@ function buildRegionRows(body, onRegion) {
 }
 
 function showRegions(rows, regions) {
-  const largest = [...regions].sort((a, b) => b.area - a.area).slice(0, rows.length);
+  const largest = largestOf(regions, rows.length);
   rows.forEach((entry, i) => {
     const region = largest[i];
     entry.region = region;
@@ -97,4 +97,16 @@ function showRegions(rows, regions) {
     if (entry.button.textContent !== box) entry.button.textContent = box;
     if (entry.area.textContent !== area) entry.area.textContent = area;
   });
+}
+
+/** The first `count` regions by area; a noisy mask has too many to sort in a frame. */
+function largestOf(regions, count) {
+  const largest = [];
+  for (const region of regions) {
+    if (largest.length === count && region.area <= largest.at(-1).area) continue;
+    const place = largest.findIndex(({ area }) => area < region.area);
+    largest.splice(place < 0 ? largest.length : place, 0, region);
+    largest.length = Math.min(largest.length, count);
+  }
+  return largest;
 }
