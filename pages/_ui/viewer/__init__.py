@@ -18,7 +18,7 @@ _FOLDER = Path(__file__).parent
 # Joined in this order into one ES module: Streamlit takes a single script, and a build step would buy nothing.
 _SCRIPTS = (
     *("unpack", "morphology", "scores", "analysis", "format"),
-    *("view", "sources", "panels", "probe", "histogram", "controls", "readout", "main"),
+    *("view", "sources", "drawing", "feet", "panels", "probe", "histogram", "controls", "readout", "main"),
 )
 
 

@@ -9,12 +9,6 @@ const PANELS = [
   { name: "overlay", title: "Overlay" },
   { name: "difference", title: "Difference" },
 ];
-const CRISP_PICTURE = 2; // canvas pixels per source pixel from which pixels are shown as squares
-const CRISP_MAP = 12;
-const CONTOUR_COLOR = "#3fd0ff";
-const OUTLINE_COLOR = "#ffffff";
-const BOX_COLOR = "#ffd400";
-const CASING_COLOR = "rgba(0, 0, 0, 0.6)";
 
 function createPanels(root, { requestPaint, onProbe, onView, onOverlay }) {
   const template = root.querySelector("template");
@@ -158,69 +152,12 @@ function createPanels(root, { requestPaint, onProbe, onView, onOverlay }) {
       feet.showMask(measured, scene);
     }
     feet.showSettings(settings, measured.threshold);
-    const all = dirty.has("view");
-    const opacity = dirty.has("opacity") || (dirty.has("mask") && settings.overlay === "mask");
+    const picture = { sources, settings, measured, pictureSize: scene.pictureSize, grid: scene.grid, view };
     for (const panel of panels) {
       if (panel.figure.hidden || !panel.width) continue;
-      const live = panel.name === "mask" || panel.name === "difference";
-      if (all || (dirty.has("mask") && live) || (opacity && panel.name === "overlay")) paintBase(panel);
-      if (all || dirty.has("contour") || (dirty.has("mask") && panel.name === "overlay")) paintInk(panel, measured);
+      if (baseIsStale(panel.name, dirty, settings)) drawBase(panel, picture);
+      if (inkIsStale(panel.name, dirty)) drawInk(panel, picture);
     }
-  }
-
-  function paintBase(panel) {
-    const { width, height } = panel;
-    const context = panel.base.getContext("2d", { alpha: false });
-    const place = placePicture(view, scene.pictureSize, width, height);
-    const draw = (levels, crisp) => drawLevels(context, levels, place, width, height, crisp);
-    context.fillStyle = panel.backdrop;
-    context.fillRect(0, 0, width, height);
-    if (panel.name === "original") draw(sources.picture, CRISP_PICTURE);
-    else if (panel.name === "reconstruction") draw(sources.reconstruction, CRISP_MAP);
-    else if (panel.name === "map") draw(sources.heat, CRISP_MAP);
-    else if (panel.name === "mask") {
-      context.fillStyle = "#000";
-      context.fillRect(place.left, place.top, place.width, place.height);
-      draw(sources.mask, 0);
-    } else if (panel.name === "overlay") {
-      draw(sources.picture, CRISP_PICTURE);
-      context.globalAlpha = settings.opacity;
-      if (settings.overlay === "heatmap") draw(sources.heat, CRISP_MAP);
-      else draw([tinted(sources.mask[0])], 0);
-      context.globalAlpha = 1;
-    } else {
-      draw(sources.picture, CRISP_PICTURE);
-      dimToGrey(context, place);
-      draw(sources.difference, 0);
-    }
-  }
-
-  function paintInk(panel, measured) {
-    const { width, height } = panel;
-    const context = panel.ink.getContext("2d");
-    context.clearRect(0, 0, width, height);
-    const place = placePicture(view, scene.pictureSize, width, height);
-    const toCanvas = new DOMMatrix([
-      place.width / scene.grid.width, 0, 0, place.height / scene.grid.height, place.left, place.top,
-    ]);
-    const ratio = window.devicePixelRatio || 1;
-    const stroke = (path, color, lineWidth) => {
-      if (!path) return;
-      const placed = new Path2D();
-      placed.addPath(path, toCanvas);
-      context.lineCap = "square";
-      context.strokeStyle = CASING_COLOR;
-      context.lineWidth = (lineWidth + 1.5) * ratio;
-      context.stroke(placed);
-      context.strokeStyle = color;
-      context.lineWidth = lineWidth * ratio;
-      context.stroke(placed);
-    };
-    if (panel.name === "overlay") {
-      stroke(outlineOf(measured.runs), OUTLINE_COLOR, 1);
-      if (settings.show_boxes) stroke(boxesOf(measured.regions), BOX_COLOR, 1.5);
-    }
-    if (settings.show_contour) stroke(sources.truthOutline, CONTOUR_COLOR, 1.5);
   }
 
   return {
@@ -288,96 +225,7 @@ function buildPanel(template, { name, title }) {
     across: find(".across"),
     badge: find(".badge"),
     foot: find(".foot"),
-    backdrop: "#15171a",
     width: 0,
     height: 0,
-  };
-}
-
-/** Draw the visible part of the coarsest level that is fine enough; squares from `crisp` canvas pixels a pixel on. */
-function drawLevels(context, levels, place, width, height, crisp) {
-  const source = levels.findLast((level) => level.width >= place.width) ?? levels[0];
-  const scaleX = place.width / source.width;
-  const scaleY = place.height / source.height;
-  const left = Math.max(0, Math.floor(-place.left / scaleX) - 1);
-  const top = Math.max(0, Math.floor(-place.top / scaleY) - 1);
-  const right = Math.min(source.width, Math.ceil((width - place.left) / scaleX) + 1);
-  const bottom = Math.min(source.height, Math.ceil((height - place.top) / scaleY) + 1);
-  if (right <= left || bottom <= top) return;
-  context.imageSmoothingEnabled = scaleX < crisp;
-  context.drawImage(
-    source, left, top, right - left, bottom - top,
-    place.left + left * scaleX, place.top + top * scaleY, (right - left) * scaleX, (bottom - top) * scaleY,
-  );
-}
-
-function dimToGrey(context, place) {
-  context.globalCompositeOperation = "saturation";
-  context.fillStyle = "#808080";
-  context.fillRect(place.left, place.top, place.width, place.height);
-  context.globalCompositeOperation = "source-over";
-  context.fillStyle = "rgba(16, 18, 21, 0.68)";
-  context.fillRect(place.left, place.top, place.width, place.height);
-}
-
-/** The white mask in the overlay's colour. */
-function tinted(mask) {
-  const canvas = makeCanvas(mask.width, mask.height);
-  const context = canvas.getContext("2d");
-  context.fillStyle = "#ff3d81";
-  context.fillRect(0, 0, mask.width, mask.height);
-  context.globalCompositeOperation = "destination-in";
-  context.drawImage(mask, 0, 0);
-  return canvas;
-}
-
-function boxesOf(regions) {
-  const path = new Path2D();
-  if (regions.length > 2000) return path;
-  for (const { left, top, right, bottom } of regions) path.rect(left - 1, top - 1, right - left + 2, bottom - top + 2);
-  return path;
-}
-
-/** The line under each panel: size, colour bar, counts, the overlay's choice, the legend. */
-function buildFeet(panels, onOverlay) {
-  panels.map.foot.innerHTML = `
-    <div class="scale"><i class="marker"></i><div class="ramp"></div>
-    <div class="numbers"><span>0</span><span>.25</span><span>.5</span><span>.75</span><span>1</span></div></div>`;
-  panels.overlay.foot.innerHTML = `
-    <div class="choice" role="radiogroup" aria-label="Overlay">
-      <button type="button" role="radio" data-overlay="heatmap">Heatmap</button>
-      <button type="button" role="radio" data-overlay="mask">Mask</button></div>`;
-  panels.difference.foot.innerHTML = `
-    <ul class="legend">
-      <li title="Flagged, and a defect"><i class="hit"></i>TP <b></b></li>
-      <li title="Flagged, but good"><i class="alarm"></i>FP <b></b></li>
-      <li title="A defect that was not flagged"><i class="miss"></i>FN <b></b></li></ul>`;
-  const marker = panels.map.foot.querySelector(".marker");
-  const ramp = panels.map.foot.querySelector(".ramp");
-  const choices = [...panels.overlay.foot.querySelectorAll("button")];
-  const legend = [...panels.difference.foot.querySelectorAll("b")];
-  for (const button of choices) button.onclick = () => onOverlay(button.dataset.overlay);
-  return {
-    showScene(scene) {
-      const { pictureSize, shown, grid } = scene;
-      const shrunk = shown.width < pictureSize.width ? `, shown at ${shown.width} × ${shown.height}` : "";
-      panels.original.foot.textContent = `${pictureSize.width} × ${pictureSize.height} px${shrunk}`;
-      panels.reconstruction.foot.textContent = `${grid.width} × ${grid.height} px, clipped to [0, 1]`;
-      const stops = Array.from({ length: 33 }, (_, i) => 3 * Math.min(255, 8 * i));
-      const colors = stops.map((at) => `rgb(${scene.colormap.slice(at, at + 3).join(" ")})`);
-      ramp.style.background = `linear-gradient(to right, ${colors.join(", ")})`;
-    },
-    showMask(measured, scene) {
-      const { tp, fp, fn } = measured.confusion ?? {};
-      [tp, fp, fn].forEach((count, i) => (legend[i].textContent = formatCount(count)));
-      const share = measured.flagged / scene.map.length;
-      panels.mask.foot.textContent = `${formatCount(measured.flagged)} px, ${formatPercent(share)} of the map`;
-    },
-    showSettings(settings, threshold) {
-      marker.style.left = `${100 * threshold}%`;
-      marker.title = `threshold ${formatProbability(threshold)}`;
-      for (const button of choices)
-        button.setAttribute("aria-checked", String(button.dataset.overlay === settings.overlay));
-    },
   };
 }
