@@ -53,6 +53,7 @@ def train_command(
     width: Annotated[
         tuple[int, int] | None, typer.Option(help="Base widths of the two networks. Default 128 64.")
     ] = None,
+    crop_size: Annotated[int | None, typer.Option(help="Train on random squares of this side. Default: all.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default 0.0001.")] = None,
     schedule: Annotated[str | None, typer.Option(help="original, anomalib or cosine.")] = None,
     seed: Annotated[int | None, typer.Option(help="Default 0.")] = None,
@@ -71,6 +72,7 @@ def train_command(
         "epochs": epochs,
         "batch_size": batch_size,
         "widths": width,
+        "crop_size": crop_size,
         "learning_rate": learning_rate,
         "schedule": schedule,
         "seed": seed,
@@ -81,7 +83,7 @@ def train_command(
     settings = make_config(given, config)
     dataset = open_dataset(settings.data)
     images = load_pictures([sample.path for sample in dataset.train_good], settings.input_size)
-    textures = load_textures(settings.anomaly_sources, settings.input_size, settings.seed)
+    textures = load_textures(settings.anomaly_sources, settings.train_size, settings.seed)
     console.print(f"{len(images)} good images, {len(textures)} anomaly textures → {settings.out}")
     with _progress() as progress:
         task = progress.add_task("training", total=None)

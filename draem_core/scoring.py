@@ -17,7 +17,7 @@ import pandas as pd
 
 from draem_core import metrics
 from draem_core.atomic import write_atomically
-from draem_core.data.datasets import Dataset, Sample, read_mask
+from draem_core.data.datasets import Dataset, Sample, mask_problems, read_mask
 from draem_core.data.images import read_image
 from draem_core.errors import DatasetError, ImageError
 from draem_core.inference import Predictor
@@ -72,7 +72,7 @@ def score_dataset(
     )
     samples: list[Sample] = []
     scores: list[float] = []
-    problems: list[str] = []
+    problems = mask_problems(dataset)
     done = 0
     for group in _decoded_ahead(dataset.test, batch_size):
         readable = [(sample, image) for sample, image in group if not isinstance(image, ImageError)]
@@ -115,7 +115,7 @@ def measure(samples: Sequence[Sample], maps: np.ndarray, scores: np.ndarray) -> 
     is not defined is None, its reason in ``undefined``. The thresholds of the F1max stand beside them; they
     were chosen on these same images.
     """
-    masks = [read_mask(sample, maps.shape[1:3]) for sample in samples]
+    masks = [_truth(sample, (maps.shape[1], maps.shape[2])) for sample in samples]
     whole = _figures(samples, maps, scores, masks)
     good = [index for index, sample in enumerate(samples) if sample.label == 0]
     per_defect = {}
@@ -125,6 +125,14 @@ def measure(samples: Sequence[Sample], maps: np.ndarray, scores: np.ndarray) -> 
         per_defect[kind] = {**row, "images": len(chosen) - len(good)}
     undefined = _reasons(samples, masks) if any(whole[name] is None for name in METRIC_NAMES) else {}
     return {**whole, "images": len(samples), "undefined": undefined, "per_defect": per_defect}
+
+
+def _truth(sample: Sample, shape: tuple[int, int]) -> np.ndarray | None:
+    """Return the ground truth on the map's grid; None where there is none or it cannot be read."""
+    try:
+        return read_mask(sample, shape)
+    except ImageError:
+        return None  # ``mask_problems`` names it
 
 
 def _figures(

@@ -16,13 +16,20 @@ from PIL import Image
 
 from draem_core.checkpoints import load_checkpoint
 from draem_core.training.config import ConfigError, TrainConfig, make_config
-from draem_core.training.loop import TrainingError, learning_rate, train
+from draem_core.training.loop import TrainingError, learning_rate, random_crops, train
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def config(out, **changes):
-    values = {"data": Path("made/up"), "out": out, "epochs": 3, "batch_size": 4, "widths": (4, 4), "input_size": (32, 32)}
+    values = {
+        "data": Path("made/up"),
+        "out": out,
+        "epochs": 3,
+        "batch_size": 4,
+        "widths": (4, 4),
+        "input_size": (32, 32),
+    }
     return TrainConfig(**{**values, "learning_rate": 1e-3, "device": "cpu", "precision": "float32", **changes})
 
 
@@ -88,6 +95,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(tmp_path, ima
     pd.testing.assert_frame_equal(*curves)
 
 
+def test_crops_are_parts_of_their_own_image():
+    images = torch.arange(2 * 3 * 8 * 10).view(2, 3, 8, 10)
+    crops = random_crops(images, (4, 5), torch.Generator().manual_seed(0))
+    assert crops.shape == (2, 3, 4, 5)
+    for image, crop in zip(images, crops, strict=True):
+        row, column = divmod(int(crop[0, 0, 0]) - int(image[0, 0, 0]), 10)
+        assert torch.equal(crop, image[:, row : row + 4, column : column + 5])
+    assert random_crops(images, (8, 10), torch.Generator()) is images
+
+
+def test_it_trains_on_crops(tmp_path, images, textures):
+    last = train(config(tmp_path, input_size=(64, 64), crop_size=32, epochs=1), images.repeat(1, 1, 2, 2), textures)
+    assert load_checkpoint(last).card.input_size == (64, 64)
+
+
 def test_another_config_does_not_overwrite_a_run(tmp_path, images, textures):
     train(config(tmp_path, epochs=1), images, textures)
     with pytest.raises(ConfigError, match="another learning_rate"):
@@ -124,6 +146,7 @@ def test_schedules(tmp_path):
         ({"data": "a"}, "out"),
         ({"data": "a", "out": "b", "epochs": 0}, "epochs"),
         ({"data": "a", "out": "b", "input_size": (250, 256)}, "divide by 32"),
+        ({"data": "a", "out": "b", "crop_size": 100}, "crop_size"),
         ({"data": "a", "out": "b", "schedule": "linear"}, "schedule"),
         ({"data": "a", "out": "b", "spelt_wrong": 1}, "spelt_wrong"),
     ],

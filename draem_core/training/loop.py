@@ -70,7 +70,7 @@ def train(
     Args:
         config: what to do; its ``out`` is the run folder.
         images: (N, 3, H, W) uint8 RGB, good, at the config's input size.
-        textures: (M, 3, H, W) uint8, the anomaly sources.
+        textures: (M, 3, h, w) uint8, the anomaly sources, at the config's ``train_size``.
 
     Raises:
         ConfigError: the folder holds a run of another config.
@@ -142,7 +142,7 @@ def _one_epoch(
     sums, steps = torch.zeros(4), math.ceil(len(images) / config.batch_size)
     for step, batch in enumerate(_batches(images, config, epoch), start=1):
         synthetic = synthesise(
-            batch.to(device).float() / 255,
+            random_crops(batch.to(device), config.train_size, generator).float() / 255,
             textures,
             generator,
             clean_share=config.clean_share,
@@ -163,6 +163,20 @@ def _one_epoch(
             on_step(StepReport(epoch, config.epochs, step, steps, float(parts[3]), clock.seconds_left))
     l2, ssim, focal, total = (sums / len(images)).tolist()
     return l2, ssim, focal, total
+
+
+def random_crops(images: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Return a random part of each image, (B, C, H, W) → (B, C, *size); the images themselves where they fit."""
+    count, height, width = len(images), images.shape[2], images.shape[3]
+    if (height, width) == size:
+        return images
+    device = images.device
+    top = torch.randint(height - size[0] + 1, (count, 1), generator=generator, device=device)
+    left = torch.randint(width - size[1] + 1, (count, 1), generator=generator, device=device)
+    rows = (top + torch.arange(size[0], device=device))[:, :, None]
+    columns = (left + torch.arange(size[1], device=device))[:, None, :]
+    which = torch.arange(count, device=device)[:, None, None]
+    return images[which, :, rows, columns].permute(0, 3, 1, 2)
 
 
 def _batches(images: Tensor, config: TrainConfig, epoch: int) -> Iterator[Tensor]:

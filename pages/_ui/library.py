@@ -119,7 +119,7 @@ def _prediction(predictor_key: str, digest: str, _predictor: Predictor, _picture
 
 
 def gt_mask(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
-    """Return the picture's ground truth (H, W) bool on the map's grid, None where there is none."""
+    """Return the picture's ground truth (H, W) bool on the map's grid, None where there is none to be read."""
     sample = picture.sample
     if sample is None or sample.label is None:
         return None
@@ -129,7 +129,10 @@ def gt_mask(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _gt_mask(sample: Sample, shape: tuple[int, int], modified: int) -> np.ndarray | None:
-    return read_mask(sample, shape)
+    try:
+        return read_mask(sample, shape)
+    except ImageError:
+        return None
 
 
 def payload(predictor: Predictor, picture: Picture) -> bytes:

@@ -1,0 +1,124 @@
+"""The demo dataset: two categories drawn by our own code, offline, the same to the last bit for the same seed.
+
+A woven fabric and a turned metal part, in MVTec layout. Each picture has a random stream of its own, named by
+(seed, category, split, kind, index), so that none depends on the order of drawing.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from PIL import Image
+
+from draem_core.data.demo.canvas import Canvas, stream
+from draem_core.data.demo.drawing import Drawing, Scene, draw
+from draem_core.data.demo.fabric import FabricScene
+from draem_core.data.demo.fabric_faults import FABRIC_FAULTS
+from draem_core.data.demo.metal import MetalScene
+from draem_core.data.demo.metal_faults import METAL_FAULTS
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Category:
+    """``scene`` draws a good part's variation, ``faults`` a fault of a kind: (generator, strength in [0, 1])."""
+
+    name: str
+    scene: Callable[[Generator], Scene]
+    faults: Mapping[str, Callable[[Generator, float], Any]]
+
+
+CATEGORIES = (
+    Category("fabric", FabricScene.draw, FABRIC_FAULTS),
+    Category("metal", MetalScene.draw, METAL_FAULTS),
+)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """One picture to draw."""
+
+    category: Category
+    split: str
+    kind: str
+    index: int
+    strength: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.index:03d}.png"
+
+
+def make_demo(
+    out: Path,
+    *,
+    seed: int = 0,
+    good_train: int = 120,
+    good_test: int = 30,
+    per_defect: int = 12,
+    size: int = 256,
+    on_progress: Progress | None = None,
+) -> list[Path]:
+    """Write ``out/fabric`` and ``out/metal`` and return the two folders; one that is complete is left as it is.
+
+    Args:
+        seed: the same one gives the same pictures.
+        good_train, good_test, per_defect: how many pictures of each; defects go evenly from barely visible to obvious.
+        size: side of the pictures in pixels.
+        on_progress: called with (pictures done, pictures in all).
+
+    Raises:
+        OSError: no permission or no space; a half-drawn set is left under a name that begins with a dot.
+    """
+    folders = [out / category.name for category in CATEGORIES]
+    label = f"seed {seed}, {good_train} + {good_test} good, {per_defect} of each defect, {size} px"
+    note = out / "README.txt"
+    if note.is_file() and label in note.read_text(encoding="utf-8"):
+        return folders
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    orders = list(_orders(good_train, good_test, per_defect))
+    for done, order in enumerate(orders, start=1):
+        _write(draw_one(order.category, order.split, order.kind, order.index, order.strength, seed, size), order, unfinished)
+        if on_progress:
+            on_progress(done, len(orders))
+    text = f"Drawn by `python -m draem_core demo` ({label}). Delete this folder to draw it anew.\n"
+    (unfinished / note.name).write_text(text, encoding="utf-8")
+    shutil.rmtree(out, ignore_errors=True)
+    unfinished.rename(out)
+    return folders
+
+
+def draw_one(
+    category: Category, split: str, kind: str, index: int, strength: float, seed: int = 0, size: int = 256
+) -> Drawing:
+    """Draw one picture; ``strength`` in [0, 1] is how plain a defect is to see. A good twin has the kind "good"."""
+    path = (category.name, split, kind, index)
+    scene = category.scene(stream(seed, *path, "scene"))
+    fault = None if kind == "good" else category.faults[kind](stream(seed, *path, "fault"), strength)
+    return draw(scene, fault, Canvas(size), seed, *path)
+
+
+def _orders(good_train: int, good_test: int, per_defect: int) -> Iterator[_Order]:
+    strengths = np.linspace(0, 1, per_defect) if per_defect > 1 else [0.5]
+    for category in CATEGORIES:
+        for split, count in (("train", good_train), ("test", good_test)):
+            yield from (_Order(category, split, "good", index, 0.0) for index in range(count))
+        for kind in category.faults:
+            yield from (_Order(category, "test", kind, i, float(strengths[i])) for i in range(per_defect))
+
+
+def _write(drawing: Drawing, order: _Order, root: Path) -> None:
+    home = root / order.category.name
+    picture = home / order.split / order.kind / order.name
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(drawing.picture).save(picture)
+    if order.kind != "good":
+        mask = home / "ground_truth" / order.kind / order.name.replace(".png", "_mask.png")
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(drawing.mask.astype(np.uint8) * 255).save(mask)
