@@ -22,6 +22,7 @@ from draem_core.data.textures import load_textures
 from draem_core.doctor import examine
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
+from draem_core.precision import Precision
 from draem_core.scoring import METRIC_NAMES, score_dataset
 from draem_core.training.config import make_config
 from draem_core.training.loop import EpochReport, StepReport, train
@@ -110,7 +111,7 @@ def score_command(
     data: Annotated[Path, typer.Option(help="Category folder.")],
     out: Annotated[Path, typer.Option(help="Folder for scores.csv, metrics.json and maps.npy.")],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    precision: Annotated[Precision, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 8,
 ) -> None:
     """Score a dataset's test images: scores.csv, and metrics.json with AUROC, AP, F1max and AUPRO."""

@@ -60,7 +60,7 @@ def _built_in(rng: np.random.Generator) -> Iterator[Image.Image]:
         picture = Image.fromarray(pixels.astype(np.uint8)).convert("RGB")
         for _ in range(CROPS_PER_PICTURE):
             side = int(min(picture.size) * rng.uniform(0.3, 1.0))
-            left, top = rng.integers(0, picture.width - side + 1), rng.integers(0, picture.height - side + 1)
+            left, top = (int(rng.integers(0, whole - side + 1)) for whole in picture.size)
             yield picture.crop((left, top, left + side, top + side))
     for index in range(PATTERNS):
         yield Image.fromarray(_pattern(rng, kind=index % 4))

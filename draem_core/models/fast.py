@@ -15,11 +15,14 @@ from draem_core.models.draem import Draem
 from draem_core.models.sspcab import SSPCAB
 
 # The discriminator looks for small differences of two nearly equal pictures. A short mantissa anywhere between the
-# picture and that difference, or after the last skip, costs ten times more accuracy than everywhere else together.
+# picture and that difference, or after the last skips, costs far more accuracy than everywhere else together.
 KEPT_IN_FLOAT32 = (
     "reconstructive_subnetwork.encoder.block1.0",
     "reconstructive_subnetwork.decoder.fin_out",
     "discriminative_subnetwork.encoder_segment.block1",
+    "discriminative_subnetwork.encoder_segment.block2.0",
+    "discriminative_subnetwork.decoder_segment.up3",
+    "discriminative_subnetwork.decoder_segment.db3",
     "discriminative_subnetwork.decoder_segment.up4",
     "discriminative_subnetwork.decoder_segment.db4",
     "discriminative_subnetwork.decoder_segment.fin_out",

@@ -1,6 +1,7 @@
 """What a training run is asked to do: read from TOML or the command line, checked before anything starts."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -79,7 +80,7 @@ class TrainConfig(BaseModel):
         return (self.crop_size, self.crop_size) if self.crop_size else self.input_size
 
 
-def make_config(values: dict[str, object], file: Path | None = None) -> TrainConfig:
+def make_config(values: Mapping[str, object], file: Path | None = None) -> TrainConfig:
     """Return the config of a TOML file, if any, with ``values`` (None = not given) on top.
 
     Raises:

@@ -80,7 +80,8 @@ def train(
     folder = RunFolder(config.out)
     state = folder.start(config)
     torch.manual_seed(config.seed)
-    model = Draem(config.widths).to(device, memory_format=torch.channels_last)
+    model = Draem(config.widths)
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.apply(_original_initialisation)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=device.type != "mps")
     history: list[dict[str, Any]] = []

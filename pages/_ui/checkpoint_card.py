@@ -1,8 +1,8 @@
 """The loaded checkpoint's card, in words for people."""
 
 import streamlit as st
-from draem_core.inference import Predictor
 
+from draem_core.inference import Predictor
 from draem_core.types import Card
 from pages._ui.library import SCORE_RULES
 

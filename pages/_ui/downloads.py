@@ -4,7 +4,9 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -30,6 +32,9 @@ def render_downloads(
     def drawn() -> dict[str, np.ndarray]:
         return panels(picture.pixels, prediction, post_process, settings.opacity, gt_mask)
 
+    def one(name: str) -> bytes:
+        return encode_png(drawn()[name])
+
     def npy() -> bytes:
         buffer = io.BytesIO()
         np.save(buffer, prediction.anomaly_map)
@@ -46,10 +51,10 @@ def render_downloads(
         _button("Anomaly map .npy", npy, f"{stem}_anomaly_map.npy", "application/octet-stream")
         for name in (*PANELS, *(("difference",) if gt_mask is not None else ())):
             label = f"{name.replace('_', ' ').capitalize()} .png"
-            _button(label, lambda name=name: encode_png(drawn()[name]), f"{stem}_{name}.png", "image/png")
+            _button(label, partial(one, name), f"{stem}_{name}.png", "image/png")
 
 
-def _button(label: str, data: object, file_name: str, mime: str) -> None:
+def _button(label: str, data: Callable[[], bytes], file_name: str, mime: str) -> None:
     st.download_button(label, data, file_name, mime, key=f"download {label}", on_click="ignore", type="tertiary")
 
 

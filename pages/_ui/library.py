@@ -12,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from draem_core.inference import Predictor
 
 from draem_core.checkpoints import list_checkpoints, load_checkpoint
 from draem_core.data.datasets import Dataset, Sample, find_datasets, open_dataset, read_mask
 from draem_core.data.images import read_image, thumbnail
 from draem_core.errors import ImageError
+from draem_core.inference import Predictor
+from draem_core.precision import Precision
 from draem_core.render import COLORMAP
 from draem_core.types import Prediction
 from pages._ui.paths import CHECKPOINTS, RUNS, dataset_roots
 from pages._ui.viewer import pack
+
+Signature = tuple[tuple[str, int, int], ...]  # (name, size, modification time) of files
 
 SCORE_RULES = {"max": "max of the map", "max_of_mean21": "max of the map's 21×21 mean"}
 
@@ -61,20 +64,20 @@ def dataset(folder: Path) -> Dataset:
     return open_dataset(folder)
 
 
-def predictor(checkpoint: Path, device: str, precision: str) -> Predictor:
+def predictor(checkpoint: Path, device: str, precision: Precision) -> Predictor:
     """Load a checkpoint onto a device, once for all sessions; raises CheckpointError and DraemError."""
     return _predictor(str(checkpoint), _signature(checkpoint), device, precision)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the checkpoint and checking its precision …")
-def _predictor(checkpoint: str, signature: tuple[tuple[str, int, int], ...], device: str, precision: str) -> Predictor:
+def _predictor(checkpoint: str, signature: Signature, device: str, precision: Precision) -> Predictor:
     loaded = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
     gc.collect()
     gc.freeze()
     return loaded
 
 
-def _signature(checkpoint: Path) -> tuple[tuple[str, int, int], ...]:
+def _signature(checkpoint: Path) -> Signature:
     """Return name, size and time of the file and of its companions (a pair's other half, a JSON card)."""
     companions = sorted(checkpoint.parent.glob(f"{glob_escaped(checkpoint.stem)}*"))
     stats = ((path.name, path.stat()) for path in companions)

@@ -6,19 +6,21 @@ is missing and what to do.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import streamlit as st
-from draem_core.inference import Predictor
 
 from draem_core.data.datasets import Dataset
 from draem_core.devices import devices
 from draem_core.errors import DraemError
+from draem_core.inference import Predictor
+from draem_core.precision import Precision
 from pages._ui import address, library
 from pages._ui.checkpoint_card import render_checkpoint_card
 from pages._ui.checkpoint_upload import render_checkpoint_upload
 from pages._ui.paths import CHECKPOINTS, RUNS, UPLOADED, dataset_roots, short_name
 
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+PRECISIONS = get_args(Precision)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +116,7 @@ def _choose_dataset() -> str | None:
     return st.selectbox("Dataset", folders, key="dataset", format_func=lambda name: "/".join(Path(name).parts[-2:]))
 
 
-def _choose_device() -> tuple[str, str]:
+def _choose_device() -> tuple[str, Precision]:
     with st.expander("Device and precision", icon=":material/memory:"):
         st.selectbox("Device", ["auto", *devices()], key="device")
         st.selectbox(
@@ -126,7 +128,7 @@ def _choose_device() -> tuple[str, str]:
     return _device_choice()
 
 
-def _device_choice() -> tuple[str, str]:
+def _device_choice() -> tuple[str, Precision]:
     return st.session_state.get("device", "auto"), st.session_state.get("precision", "auto")
 
 

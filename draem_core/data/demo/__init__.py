@@ -4,9 +4,12 @@ A woven fabric and a turned metal part, in MVTec layout. Each picture has a rand
 (seed, category, split, kind, index), so that none depends on the order of drawing.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +86,11 @@ def make_demo(
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     orders = list(_orders(good_train, good_test, per_defect))
-    for done, order in enumerate(orders, start=1):
-        _write(draw_one(order.category, order.split, order.kind, order.index, order.strength, seed, size), order, unfinished)
-        if on_progress:
-            on_progress(done, len(orders))
+    draw_order = partial(_draw_to_disk, root=unfinished, seed=seed, size=size)
+    with ProcessPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        for done, _ in enumerate(pool.map(draw_order, orders, chunksize=8), start=1):
+            if on_progress:
+                on_progress(done, len(orders))
     text = f"Drawn by `python -m draem_core demo` ({label}). Delete this folder to draw it anew.\n"
     (unfinished / note.name).write_text(text, encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
@@ -113,7 +117,8 @@ def _orders(good_train: int, good_test: int, per_defect: int) -> Iterator[_Order
             yield from (_Order(category, "test", kind, i, float(strengths[i])) for i in range(per_defect))
 
 
-def _write(drawing: Drawing, order: _Order, root: Path) -> None:
+def _draw_to_disk(order: _Order, root: Path, seed: int, size: int) -> None:
+    drawing = draw_one(order.category, order.split, order.kind, order.index, order.strength, seed, size)
     home = root / order.category.name
     picture = home / order.split / order.kind / order.name
     picture.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ class Canvas:
 
     @cached_property
     def axis(self) -> Array:
-        return (np.arange(self.fine) + 0.5) * self.step - WORLD / 2
+        return (np.arange(self.fine, dtype=np.float64) + 0.5) * self.step - WORLD / 2
 
     @cached_property
     def x(self) -> Array:

@@ -156,7 +156,12 @@ class FabricScene:
 
 
 def yarn_layer(
-    yarns: Yarns, across: Array, along: Array, sign: float, light: tuple[float, float, float], only: int | None = None,
+    yarns: Yarns,
+    across: Array,
+    along: Array,
+    sign: float,
+    light: tuple[float, float, float],
+    only: int | None = None,
     swell: Array | float = 1.0,
 ) -> Layer:
     """One direction's yarns as round strands that wave up and down through the weave.
