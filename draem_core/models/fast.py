@@ -42,8 +42,8 @@ class FusedConv(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor, relu: bool) -> None:
         super().__init__()
-        self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last))
-        self.register_buffer("bias", bias)
+        self.register_buffer("weight", weight.detach().clone(memory_format=torch.channels_last))
+        self.register_buffer("bias", bias.detach().clone())
         self.relu = relu
 
     def forward(self, features: Tensor) -> Tensor:
@@ -104,41 +104,36 @@ def _fuse(name: str, block: nn.Sequential, dtype: torch.dtype) -> None:
         own = torch.float32 if place.startswith(KEPT_IN_FLOAT32) else dtype
         followers = layers[index + 1 : index + 3]  # batch-norm and ReLU, or nothing
         weight, bias = _folded(layer, followers[0] if followers else None)
-        block[index] = FusedConv(round_keeping_sums(weight, own), bias.float(), relu=bool(followers))
+        block[index] = FusedConv(round_keeping_sums(weight, own), bias, relu=bool(followers))
         for behind in range(index + 1, index + 1 + len(followers)):
             block[behind] = nn.Identity()
 
 
 def _folded(conv: nn.Conv2d, norm: nn.Module | None) -> tuple[Tensor, Tensor]:
-    """Return weight and bias, float64, of one convolution that does the work of both."""
+    """Return float32 weight and bias of one convolution that does the work of both."""
     assert conv.bias is not None
-    weight, bias = conv.weight.double(), conv.bias.double()
     if norm is None:
-        return weight, bias
+        return conv.weight, conv.bias
     assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
-    return weight * scale[:, None, None, None], norm.bias.double() + (bias - norm.running_mean.double()) * scale
+    bias = norm.bias.double() + (conv.bias.double() - norm.running_mean.double()) * scale
+    return conv.weight * scale.float()[:, None, None, None], bias.float()
 
 
 def round_keeping_sums(weight: Tensor, dtype: torch.dtype) -> Tensor:
     """Round kernels (out, in, k, k) to ``dtype`` so that the sum of each k×k kernel survives.
 
     Rounded one by one, the k² weights of a kernel err by a random sum, which every even area of the picture then
-    carries as an offset. Here each weight takes over the error made so far, from the largest weight to the smallest,
-    so that what is left over is below the smallest weight's last digit.
+    carries as an offset. Here the smallest weight, which has the finest digits, takes up the errors of the others.
     """
     kernels = weight.flatten(2)
-    order = kernels.abs().argsort(dim=-1, descending=True)
-    rounded = torch.empty_like(kernels, dtype=dtype)
-    error = torch.zeros_like(kernels[..., 0])
-    for step in order.unbind(-1):
-        wanted = kernels.gather(-1, step[..., None])[..., 0] + error
-        taken = wanted.to(dtype)
-        error = wanted - taken.to(wanted.dtype)
-        rounded.scatter_(-1, step[..., None], taken[..., None])
-    return rounded.reshape(weight.shape)
+    rounded = kernels.to(dtype)
+    error = (kernels - rounded.float()).sum(dim=-1, keepdim=True)
+    smallest = rounded.abs().argmin(dim=-1, keepdim=True)
+    corrected = rounded.gather(-1, smallest).float() + error
+    return rounded.scatter(-1, smallest, corrected.to(dtype)).reshape(weight.shape)
 
 
 def _onednn_runs(features: Tensor) -> bool:

@@ -23,8 +23,12 @@ from draem_core.data.demo.fabric import FabricScene
 from draem_core.data.demo.fabric_faults import FABRIC_FAULTS
 from draem_core.data.demo.metal import MetalScene
 from draem_core.data.demo.metal_faults import METAL_FAULTS
+from draem_core.devices import keep_freed_memory
+from draem_core.errors import DatasetError
 
 Progress = Callable[[int, int], None]
+
+_SIGNATURE = "Drawn by `python -m draem_core demo`"  # begins the README of a folder that may be replaced
 
 
 @dataclass(frozen=True)
@@ -76,22 +80,26 @@ def make_demo(
         on_progress: called with (pictures done, pictures in all).
 
     Raises:
+        DatasetError: ``out`` holds something else; nothing is touched.
         OSError: no permission or no space; a half-drawn set is left under a name that begins with a dot.
     """
     folders = [out / category.name for category in CATEGORIES]
     label = f"seed {seed}, {good_train} + {good_test} good, {per_defect} of each defect, {size} px"
     note = out / "README.txt"
-    if note.is_file() and label in note.read_text(encoding="utf-8"):
+    described = note.read_text(encoding="utf-8") if note.is_file() else ""
+    if label in described and all(folder.is_dir() for folder in folders):
         return folders
+    if not described.startswith(_SIGNATURE) and out.is_dir() and any(out.iterdir()):
+        raise DatasetError(f"{out} holds files that are not the demo's. Name an empty or new folder with --out.")
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     orders = list(_orders(good_train, good_test, per_defect))
     draw_order = partial(_draw_to_disk, root=unfinished, seed=seed, size=size)
-    with ProcessPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+    with ProcessPoolExecutor(min(4, os.cpu_count() or 1), initializer=keep_freed_memory) as pool:
         for done, _ in enumerate(pool.map(draw_order, orders, chunksize=8), start=1):
             if on_progress:
                 on_progress(done, len(orders))
-    text = f"Drawn by `python -m draem_core demo` ({label}). Delete this folder to draw it anew.\n"
+    text = f"{_SIGNATURE} ({label}). Delete this folder to draw it anew.\n"
     (unfinished / note.name).write_text(text, encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     unfinished.rename(out)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.morphology import remove_small_holes
 
 from draem_core.data.demo.camera import Camera
 from draem_core.data.demo.canvas import Array, Canvas, Mask, stream
@@ -17,7 +18,10 @@ VISIBLE = 6.0
 """Grey levels (of 255) by which a pixel must differ from its sound twin to count as defect."""
 
 SPECK = 6
-"""Smaller pieces of a mask, in pixels, are dropped; smaller gaps are closed."""
+"""Smaller pieces of a mask, in pixels, are dropped."""
+
+LARGEST_GAP = 40
+"""Holes in a mask up to this many pixels are filled."""
 
 
 class Scene(Protocol):
@@ -53,7 +57,7 @@ def annotate(change: Array) -> Mask:
     """Turn how far each pixel changed, in grey levels, into solid regions as an annotator would draw them."""
     visible = ndimage.binary_closing(change > VISIBLE, np.ones((3, 3)), iterations=2, border_value=0)
     visible |= change > VISIBLE
-    visible = ndimage.binary_fill_holes(visible)
+    visible = remove_small_holes(visible, max_size=LARGEST_GAP)
     labels, _ = ndimage.label(visible, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0

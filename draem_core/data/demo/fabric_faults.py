@@ -86,13 +86,14 @@ class MissingYarn(FabricFault):
         return cls(bool(rng.random() < 0.5), _place(rng, 30), float(rng.uniform(60, 170)), closed)
 
     def weave(self, cloth: Cloth, warp: Layer, weft: Layer) -> tuple[Layer, Layer]:
-        layer = warp if self.is_warp else weft
+        layer, crossing = (warp, weft) if self.is_warp else (weft, warp)
         row, column = _sample(cloth, self.place)
         yarn, start = layer.index[row, column], layer.along[row, column]
         reach = self.length / cloth.pitch / 2
         gone = (layer.index == yarn) & (np.abs(layer.along - start) < reach) & (np.abs(layer.side) > self.closed)
-        thinner = replace(layer, light=np.where(gone, 0.0, layer.light))
-        return (without(thinner, gone), weft) if self.is_warp else (warp, without(thinner, gone))
+        sagging = replace(crossing, light=np.where(gone, 0.68, 1.0) * crossing.light)  # nothing holds them up
+        left = without(layer, gone)
+        return (left, sagging) if self.is_warp else (sagging, left)
 
 
 @dataclass(frozen=True, eq=False)

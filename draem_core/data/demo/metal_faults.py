@@ -45,12 +45,17 @@ class Scratch(MetalFault):
 
     @classmethod
     def make(cls, rng: Generator, strength: float) -> "Scratch":
-        length = rng.uniform(34, 74)
+        place = _place_on_face(rng, 12)
+        across = np.arctan2(place[1], place[0]) + np.radians(rng.uniform(-60, 60))  # along the marks none would see it
+        path = wandering_curve(rng, 0.0, 0.0, float(rng.uniform(34, 74)), bend=0.5).points
+        chord = path[-1] - path[0]
+        turn = across - np.arctan2(chord[1], chord[0])
+        rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         return cls(
-            _place_on_face(rng, 12),
-            wandering_curve(rng, 0.0, 0.0, length, bend=0.5),
-            width=_between(1.5, 2.4, strength) * rng.uniform(0.9, 1.1),
-            depth=_between(0.26, 0.85, strength),
+            place,
+            Curve(path @ rotation),
+            width=_between(1.6, 2.5, strength) * rng.uniform(0.9, 1.1),
+            depth=_between(0.4, 0.9, strength),
         )
 
     def surface(self, part: Part, light: Array) -> Array:
@@ -77,7 +82,7 @@ class Dent(MetalFault):
     @classmethod
     def make(cls, rng: Generator, strength: float) -> "Dent":
         radius = rng.uniform(6.5, 11)
-        depth = _between(0.35, 1.1, strength) * radius
+        depth = _between(0.2, 1.0, strength) * radius
         return cls(_place_on_face(rng, radius), radius, rng.uniform(0.75, 1.0), rng.uniform(0, np.pi), depth)
 
     def relief(self, part: Part) -> tuple[Array, Array]:
@@ -131,8 +136,8 @@ class Burr(MetalFault):
             where=str(rng.choice(["bore", "bolt", "rim"])),
             bolt=int(rng.integers(BOLTS)),
             angle=float(rng.uniform(0, 2 * np.pi)),
-            length=float(rng.uniform(13, 24)),
-            reach=_between(2.6, 6.0, strength),
+            length=float(rng.uniform(17, 28)),
+            reach=_between(3.4, 6.5, strength),
             bright=_between(0.22, 0.6, strength),
             seed=int(rng.integers(2**32)),
         )
