@@ -20,7 +20,7 @@ from draem_core.data import images
 from draem_core.data.images import encode_png, image_size, read_image, read_samples, thumbnail
 from draem_core.errors import ImageError
 
-# pytest puts aside the filter that images.py sets at import; test_nothing_but_the_error_reaches_stderr checks it.
+# pytest puts aside the filter that data/pillow.py sets at import; test_nothing_but_the_error_reaches_stderr checks it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [255, 255, 255], [10, 20, 30]]], np.uint8)
@@ -544,9 +544,9 @@ def test_a_thumbnail_of_a_large_jpeg_decodes_a_fraction(tmp_path, monkeypatch):
     exif[274] = 8
     Image.new("RGB", (2000, 1000)).save(path, exif=exif)
     sizes = []
-    original = images._rgb8
+    original = images.rgb8
     monkeypatch.setattr(
-        images, "_rgb8", lambda decoded, label: sizes.append(decoded.samples.shape) or original(decoded, label)
+        images, "rgb8", lambda decoded, label: sizes.append(decoded.samples.shape) or original(decoded, label)
     )
     small = Image.open(BytesIO(thumbnail(path, side=96)))
     assert sizes == [(500, 250, 3)]  # a quarter, still at least 2 × 96, and already upright

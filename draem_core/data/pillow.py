@@ -1,0 +1,151 @@
+"""Pictures that Pillow decodes: PNG, JPEG, BMP, WebP, and the TIFF flavours that tifffile leaves to libtiff.
+
+Keeps all 16 bits where Pillow would cut them, and checks what it does not: the size before any pixel, PNG's data.
+Must not know where the bytes come from, nor how samples are scaled.
+"""
+
+import logging
+import os
+import sys
+import warnings
+import zlib
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from draem_core.data.samples import ORIENTATION_TAG, Decoded, check_size, upright, valid_orientation
+from draem_core.errors import ImageError
+
+# Pillow grumbles about metadata that we do not use (bad EXIF, odd tags). Silenced once, here: catching warnings
+# around each read would change process-wide state under the feet of other threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+# The classes are called directly, not through Image.open: its pixel limit is a process-wide variable, and it
+# would open two-picture phone JPEGs (MPO) as animations.
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    "PNG": PngImageFile,
+    "JPEG": JpegImageFile,
+    "BMP": BmpImageFile,
+    "WEBP": WebPImageFile,
+}
+# How Pillow names 16-bit colour that it would cut to the high bytes → (name for the first byte, for the second).
+_SIXTEEN_BIT_COLOUR: dict[str, tuple[str, str]] = {
+    f"{channels};16{order}": (f"{channels};16B", f"{channels};16L")
+    for channels in ("RGB", "RGBA", "RGBX")
+    for order in "BLN"
+}
+_SIXTEEN_BIT_COLOUR["LA;16B"] = ("RGBA", "RGBA")  # four bytes a pixel: grey's two, then alpha's
+
+
+def decode_pillow(file: BinaryIO, kind: str, label: str, limit: int, draft: int | None = None) -> Decoded:
+    """Decode a file of ``kind`` PNG, JPEG, BMP or WEBP, at most ``limit`` pixels, upright by its EXIF orientation.
+
+    ``draft`` lets a JPEG come at a reduced scale with no side below that many pixels. Raises
+    ImageError where the picture is too large or animated, and whatever Pillow raises where it is damaged.
+    """
+    image = _open_plugin(file, kind, label, limit)
+    if kind == "PNG":
+        _check_png_data(file)
+    if getattr(image, "is_animated", False):
+        raise ImageError(f"{label} is animated; save the frame you want to inspect as a picture of its own.")
+    if draft is not None:
+        image.draft(None, (draft, draft))
+    decoded = from_pillow(image, file)
+    return Decoded(upright(decoded.samples, _exif_orientation(image)), decoded.white)
+
+
+def pillow_size(file: BinaryIO, kind: str, label: str, limit: int) -> tuple[int, int]:
+    """Return (height, width) of the upright picture from its header alone. Raises as ``decode_pillow`` does."""
+    image = _open_plugin(file, kind, label, limit)
+    width, height = image.size
+    return (width, height) if _exif_orientation(image) >= 5 else (height, width)
+
+
+def from_pillow(image: ImageFile.ImageFile, file: BinaryIO) -> Decoded:
+    """Return the samples of a picture whose header Pillow has read from ``file``; orientation is left to the caller."""
+    args = image.tile[0].args if image.tile else None
+    rawmode = args[0] if isinstance(args, tuple) else args
+    if isinstance(rawmode, str) and rawmode in _SIXTEEN_BIT_COLOUR:
+        return Decoded(_sixteen_bit_colour(image, file, rawmode), 65535)
+    if image.mode.startswith("I;16"):
+        return Decoded(np.asarray(image), 4095 if rawmode == "I;12" else 65535)
+    if image.mode in ("I", "F"):
+        return Decoded(np.asarray(image), None)
+    image.load()
+    image.info.pop("transparency", None)  # else convert() would weave it into the colours
+    if image.mode == "La":
+        return Decoded(np.asarray(image.convert("LA"))[..., 0], 255)
+    grey = image.mode in ("1", "L", "LA")
+    return Decoded(np.asarray(image.convert("L" if grey else "RGB")), 255)
+
+
+def _sixteen_bit_colour(image: ImageFile.ImageFile, file: BinaryIO, rawmode: str) -> np.ndarray:
+    """Return all 16 bits, (H, W, 3) or (H, W): the file is unpacked twice, once for each byte of a sample."""
+    big_endian = isinstance(image, PngImageFile) or sys.byteorder == "big"  # libtiff hands out native order
+    planes = []
+    for name in _SIXTEEN_BIT_COLOUR[rawmode]:
+        file.seek(0)
+        again = type(image)(file)
+        again.tile = [
+            tile._replace(args=(name, *tile.args[1:]) if isinstance(tile.args, tuple) else name) for tile in again.tile
+        ]
+        planes.append(np.asarray(again))
+    first, second = planes
+    if rawmode.startswith("LA"):
+        first, second = first[..., 0], second[..., 1]
+    else:
+        first, second = first[..., :3], second[..., :3]
+    high, low = (first, second) if big_endian else (second, first)
+    return high.astype(np.uint16) << 8 | low
+
+
+def _open_plugin(file: BinaryIO, kind: str, label: str, limit: int) -> ImageFile.ImageFile:
+    """Parse the header with Pillow and check the size; no pixel is decoded."""
+    if kind == "WEBP":
+        # Its plugin reserves the canvas as soon as it is made, so the size is read beforehand.
+        width, height = _webp_size(file.read(30))
+        file.seek(0)
+        check_size(width, height, label, limit)
+    image = _PLUGINS[kind](file)
+    check_size(*image.size, label, limit)
+    return image
+
+
+def _check_png_data(file: BinaryIO) -> None:
+    """Compare the checksums of the pixel data, which Pillow does not: a flipped bit would pass for a defect."""
+    resume = file.tell()
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, chunk = int.from_bytes(head[:4], "big"), head[4:]
+        if chunk == b"IDAT":
+            checksum = zlib.crc32(file.read(length), zlib.crc32(chunk))
+            if file.read(4) != checksum.to_bytes(4, "big"):
+                raise ValueError("wrong checksum of the pixel data")
+        else:
+            file.seek(length + 4, os.SEEK_CUR)
+    file.seek(resume)
+
+
+def _webp_size(head: bytes) -> tuple[int, int]:
+    """Return (width, height) by the first 30 bytes of a WebP file (RFC 9649, sections 2.5 to 2.7)."""
+    chunk = head[12:16]
+    if chunk == b"VP8X":
+        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+    if chunk == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
+
+
+def _exif_orientation(image: Image.Image) -> int:
+    try:
+        # Not image.getexif(): for PNG that decodes all pixels in search of a block behind them.
+        return valid_orientation(Image.Image.getexif(image).get(ORIENTATION_TAG, 1))
+    except Exception:  # a broken EXIF block is no reason to refuse good pixels
+        return 1

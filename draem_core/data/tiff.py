@@ -1,0 +1,117 @@
+"""TIFF: tifffile reads plain grey and RGB of any depth, Pillow (libtiff) the rest, LZW, JPEG, palette, CMYK, 1 bit.
+
+Knows pages, tags and strips; must not know where the bytes come from, nor how samples are scaled.
+"""
+
+import logging
+import math
+import zlib
+from itertools import islice
+from typing import Any, BinaryIO
+
+import numpy as np
+import tifffile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from draem_core.data.pillow import from_pillow
+from draem_core.data.samples import ORIENTATION_TAG, Decoded, check_size, upright, valid_orientation
+from draem_core.errors import ImageError
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+_SUBFILE_TYPE, _MAX_SAMPLE_VALUE = 254, 281  # tags
+_DEFLATE = (8, 32946)  # TIFF's two names for it
+
+
+def decode_tiff(file: BinaryIO, label: str, limit: int) -> Decoded:
+    """Decode a TIFF of one page and at most ``limit`` pixels.
+
+    Raises ImageError where there are more pages, pixels or channels, and whatever the decoders raise for a damaged one.
+    """
+    with tifffile.TiffFile(file) as tiff:
+        pages: Any = tiff.pages
+        page = pages.first
+        check_size(page.imagewidth, page.imagelength, label, limit)
+        # Reduced copies and transparency masks in later pages are no pictures of their own.
+        if any(not other.tags.valueof(_SUBFILE_TYPE, default=0) & 0b101 for other in islice(pages, 1, None)):
+            raise ImageError(
+                f"{label} holds more than one page; split it into one file a page (tiffsplit, or ImageJ's "
+                "Save As > Image Sequence)."
+            )
+        if page.imagedepth > 1:
+            raise ImageError(f"{label} is a volume of {page.imagedepth} slices; export the slice as a picture.")
+        if page.samplesperpixel > 4:
+            raise ImageError(f"{label} has {page.samplesperpixel} channels; export the one or three to inspect.")
+        if page.is_tiled:
+            check_size(page.tilewidth, page.tilelength, label, limit)
+        if _is_plain(page):
+            samples, white = _tifffile_samples(page), _white(page)
+            if page.photometric == 0:
+                samples = _negative(samples, white)
+            return Decoded(upright(samples, _tiff_orientation(page)), white)
+    file.seek(0)
+    return from_pillow(TiffImageFile(file), file)  # Pillow turns TIFF upright while loading
+
+
+def tiff_size(file: BinaryIO) -> tuple[int, int]:
+    """Return (height, width) of the upright first page from its header alone. Raises whatever tifffile does."""
+    with tifffile.TiffFile(file) as tiff:
+        page = tiff.pages.first
+        height, width = page.imagelength, page.imagewidth
+        return (width, height) if _tiff_orientation(page) >= 5 else (height, width)
+
+
+def _is_plain(page: Any) -> bool:
+    """Return whether tifffile decodes it without its optional codecs: grey or RGB of whole bytes, plain or deflated."""
+    return (
+        page.photometric in (0, 1, 2)
+        and page.dtype is not None
+        and page.bitspersample == page.dtype.itemsize * 8
+        and (page.compression == 1 or (page.compression in _DEFLATE and page.predictor in (1, 2)))
+    )
+
+
+def _tifffile_samples(page: Any) -> np.ndarray:
+    """Return the page's samples as stored, (H, W) or (H, W, 3)."""
+    if page.compression in _DEFLATE:
+        _check_inflated_size(page)
+    samples = page.asarray(maxworkers=1)
+    if samples.ndim == 3:
+        samples = np.moveaxis(samples, 0, -1) if page.axes.startswith("S") else samples
+        samples = samples[..., 0] if samples.shape[2] <= 2 else samples[..., :3]
+    return samples
+
+
+def _check_inflated_size(page: Any) -> None:
+    """Raise ValueError where a strip unpacks to more than its share of the picture.
+
+    A few deflated bytes can swell a thousandfold, and tifffile would unpack them all.
+    """
+    file, whole = page.parent.filehandle, math.prod(page.chunks) * page.dtype.itemsize
+    for offset, length in zip(page.dataoffsets, page.databytecounts, strict=True):
+        file.seek(offset)
+        if len(zlib.decompressobj().decompress(file.read(length), whole + 1)) > whole:
+            raise ValueError("a strip unpacks to more than the picture holds")
+
+
+def _negative(samples: np.ndarray, white: int | None) -> np.ndarray:
+    """Return samples of a "white is zero" page turned so that white is high; signed integers stay as they are."""
+    if white is not None:
+        return (white - np.minimum(samples, white)).astype(samples.dtype)
+    return 1 - samples if samples.dtype.kind == "f" else samples
+
+
+def _white(page: Any) -> int | None:
+    """Return full scale of unsigned 8 and 16 bit; None for floats, signed and wider integers."""
+    if page.dtype.kind != "u" or page.dtype.itemsize > 2:
+        return None
+    full = int(np.iinfo(page.dtype).max)
+    stated = page.tags.valueof(_MAX_SAMPLE_VALUE, default=full)
+    stated = max(stated) if isinstance(stated, tuple) else stated
+    # Cameras state their depth here (4095 for 12 bit); other writers the brightest pixel, which is no scale.
+    is_depth = isinstance(stated, int) and 255 < stated < full and stated & (stated + 1) == 0
+    return stated if is_depth else full
+
+
+def _tiff_orientation(page: Any) -> int:
+    return valid_orientation(page.tags.valueof(ORIENTATION_TAG, default=1))
