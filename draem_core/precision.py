@@ -21,6 +21,7 @@ from draem_core.models.fast import fast_copy
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 AUTO_TOLERANCE = 5e-3  # how far "auto" may move a pixel of the map
+CAREFUL_FROM = 2e-3  # a short float that moves it further is kept from more layers
 FLOAT32_TOLERANCE = 1e-4  # how far folding batch-norm may move it where float32 was asked for
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _PLACES = {"cpu": "processor", "cuda": "graphics card", "mps": "graphics processor"}
@@ -64,7 +65,7 @@ def prepare_network(
         return _float32(check, FLOAT32_TOLERANCE, "asked for")
     if precision == "auto":
         return _quickest(check)
-    network, moved = check.try_out(precision)
+    network, moved = check.short(precision)
     return PreparedNetwork(network, precision, f"{precision}: asked for; in the check {_moves(moved)}.")
 
 
@@ -72,7 +73,7 @@ def _quickest(check: "_Check") -> PreparedNetwork:
     place = f"this {_PLACES[check.device.type]}"
     why = f"{place} computes in no shorter float quickly"
     for name in short_floats(check.device):
-        network, moved = check.try_out(name)
+        network, moved = check.short(name)
         if moved <= AUTO_TOLERANCE:
             return PreparedNetwork(network, name, f"{name}: {place} has it natively; against float32 {_moves(moved)}.")
         del network  # before the next one is made
@@ -96,9 +97,17 @@ class _Check:
         self._picture = check_picture(input_size)
         self._map = _map_of(model, self._picture)
 
-    def try_out(self, precision: str) -> tuple[Draem, float]:
+    def short(self, precision: str) -> tuple[Draem, float]:
+        """Return the network in a short float, the careful form where the quick one moves the map, and by how much."""
+        network, moved = self.try_out(precision)
+        if moved <= CAREFUL_FROM:
+            return network, moved
+        del network  # before the next one is made
+        return self.try_out(precision, careful=True)
+
+    def try_out(self, precision: str, careful: bool = False) -> tuple[Draem, float]:
         """Return the network in that precision and the largest change of a pixel; NaN where the float overflows."""
-        network = fast_copy(self.model, _DTYPES[precision]).to(self.device)
+        network = fast_copy(self.model, _DTYPES[precision], careful).to(self.device)
         try:
             fast_map = _map_of(network, self._picture.to(self.device))
         except torch.OutOfMemoryError:
