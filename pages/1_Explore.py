@@ -7,7 +7,7 @@ from pages._ui import address, library
 from pages._ui.downloads import render_downloads
 from pages._ui.explanations import render_how_to_read, render_normalised_values
 from pages._ui.shell import start_page
-from pages._ui.source import choose_picture
+from pages._ui.source import choose_picture, read_truth
 from pages._ui.viewer import viewer
 
 workspace = start_page("Explore")
@@ -23,9 +23,10 @@ try:
 except DraemError as error:
     st.error(str(error), icon=":material/error:")
     st.stop()
-settings = viewer(library.payload(predictor, picture), address.asked_settings(), key="viewer")
+truth = read_truth(picture, predictor.card.input_size)
+settings = viewer(library.payload(predictor, picture, truth), address.asked_settings(), key="viewer")
 
 address.write(workspace.places | {"image": picture.sample.name if picture.sample else ""}, settings)
 render_normalised_values(predictor.card, prediction, settings)
-render_downloads(picture, prediction, settings, library.gt_mask(picture, predictor.card.input_size))
+render_downloads(picture, prediction, settings, truth)
 render_how_to_read()

@@ -1,17 +1,18 @@
 """Take a checkpoint from the browser: try it where it can do no harm, keep it only if it opens."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Protocol
 
 import streamlit as st
 
-from draem_core.checkpoints import load_checkpoint
+from draem_core.checkpoints import checkpoint_digest, list_checkpoints, load_checkpoint
 from draem_core.errors import CheckpointError
 from pages._ui import library
-from pages._ui.paths import UPLOADED, short_name
+from pages._ui.paths import short_name, upload_folder
 
 _SUFFIXES = ["ckpt", "pckl", "pth", "pt", "safetensors", "json"]
 _MESSAGE = "checkpoint_upload_message"
@@ -62,26 +63,59 @@ def _take() -> None:
 def keep_checkpoint(files: Sequence[UploadedFile]) -> Path:
     """Store uploaded files as ``checkpoints/uploaded/<digest>/`` and return the weights' path.
 
+    The same files, uploaded again, are stored once.
+
     Raises:
-        CheckpointError: they do not open; nothing is kept.
+        CheckpointError: they do not open or cannot be written; nothing is kept.
     """
-    UPLOADED.mkdir(parents=True, exist_ok=True)
-    trial = Path(tempfile.mkdtemp(dir=UPLOADED, prefix=".trial-"))
     try:
-        for file in files:
-            (trial / Path(file.name).name).write_bytes(file.getbuffer())
-        weights = sorted(path for path in trial.iterdir() if path.suffix != ".json")
-        if not weights:
-            raise CheckpointError("The upload holds a JSON card alone. Add the weights file that it belongs to.")
+        upload_folder().mkdir(parents=True, exist_ok=True)
+        trial = Path(tempfile.mkdtemp(dir=upload_folder(), prefix=".trial-"))
+        try:
+            return _keep(files, trial)
+        finally:
+            shutil.rmtree(trial, ignore_errors=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"The upload could not be stored in {upload_folder()} ({error.strerror or error}). "
+            "Free some space there, or give this user the right to write."
+        ) from error
+
+
+def _keep(files: Sequence[UploadedFile], trial: Path) -> Path:
+    for file in files:
+        (trial / safe_name(file.name)).write_bytes(file.getbuffer())
+    weights = sorted(path for path in trial.iterdir() if path.suffix != ".json")
+    if not weights:
+        raise CheckpointError("The upload holds a JSON card alone. Add the weights file that it belongs to.")
+    try:
         checkpoint = load_checkpoint(weights[0])
-        surplus = {path.name for path in weights} - {path.name for path in checkpoint.files}
-        if surplus:
-            raise CheckpointError(
-                f"{', '.join(sorted(surplus))} does not belong to {weights[0].name}. Upload one checkpoint at a time."
-            )
-        home = UPLOADED / checkpoint.card.digest[:12]
-        if not home.exists():
-            trial.rename(home)
-        return home / checkpoint.files[0].name
-    finally:
-        shutil.rmtree(trial, ignore_errors=True)
+    except CheckpointError as error:
+        # the folder of the trial means nothing to whoever uploads
+        raise CheckpointError(str(error).replace(f"the folder {trial.absolute()}", "the same upload")) from error
+    surplus = {path.name for path in weights} - {path.name for path in checkpoint.files}
+    if surplus:
+        raise CheckpointError(
+            f"{', '.join(sorted(surplus))} does not belong to {weights[0].name}. Upload one checkpoint at a time."
+        )
+    home = upload_folder() / checkpoint_digest(sorted(trial.iterdir()))[:12]
+    try:
+        trial.rename(home)
+    except OSError:
+        if not home.is_dir():
+            raise
+    return list_checkpoints(home)[0]
+
+
+def safe_name(name: str) -> str:
+    """Return an uploaded file's name without folders, leading dots and signs that a file system may not take.
+
+    Raises:
+        CheckpointError: what is left is no checkpoint's or card's name.
+    """
+    stem, _, suffix = re.sub(r"[^\w.() +-]", "_", PureWindowsPath(name).name).rpartition(".")
+    stem, suffix = stem.lstrip("."), suffix.lower()
+    if not stem or suffix not in _SUFFIXES:
+        kinds = ", ".join(f".{suffix}" for suffix in _SUFFIXES)
+        raise CheckpointError(f"{name!r} is no name of a checkpoint. Rename it so that it ends in one of {kinds}.")
+    return f"{stem}.{suffix}"

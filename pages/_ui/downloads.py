@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from pathlib import PurePosixPath
 
 import numpy as np
 import streamlit as st
@@ -60,7 +59,7 @@ def _button(label: str, data: Callable[[], bytes], file_name: str, mime: str) ->
 
 def safe_stem(name: str) -> str:
     """Return a file name for a picture's name: letters, digits, dash, dot and underscore alone, no suffix."""
-    stem = "_".join(PurePosixPath(name).with_suffix("").parts)
+    stem = re.sub(r"\.\w*$", "", name)
     return re.sub(r"[^\w.-]+", "_", stem).strip("._") or "picture"
 
 

@@ -16,12 +16,12 @@ import streamlit as st
 from draem_core.checkpoints import list_checkpoints, load_checkpoint
 from draem_core.data.datasets import Dataset, Sample, find_datasets, open_dataset, read_mask
 from draem_core.data.images import read_image, thumbnail
-from draem_core.errors import ImageError
+from draem_core.errors import DraemError, ImageError
 from draem_core.inference import Predictor
 from draem_core.precision import Precision
 from draem_core.render import COLORMAP
 from draem_core.types import Prediction
-from pages._ui.paths import CHECKPOINTS, RUNS, dataset_roots
+from pages._ui.paths import checkpoint_folder, dataset_roots, run_folder
 from pages._ui.viewer import pack
 
 Signature = tuple[tuple[str, int, int], ...]  # (name, size, modification time) of files
@@ -49,7 +49,7 @@ def settle_memory() -> None:
 @st.cache_data(ttl=10, show_spinner=False)
 def checkpoint_files() -> list[Path]:
     """Return every checkpoint file: bundled and uploaded ones first, then those of the run folders."""
-    return [*list_checkpoints(CHECKPOINTS), *list_checkpoints(RUNS)]
+    return [*list_checkpoints(checkpoint_folder()), *list_checkpoints(run_folder())]
 
 
 @st.cache_data(ttl=10, show_spinner=False)
@@ -112,17 +112,23 @@ def _picture(name: str, pixels: np.ndarray, sample: Sample | None) -> Picture:
 
 
 def prediction(predictor: Predictor, picture: Picture) -> Prediction:
-    """Run the network on a picture, once for all sessions."""
+    """Run the network on a picture, once for all sessions; raises DraemError where no finite map comes out."""
     return _prediction(_predictor_key(predictor), picture.digest, predictor, picture)
 
 
 @st.cache_resource(max_entries=256, show_spinner="Running the network …")
 def _prediction(predictor_key: str, digest: str, _predictor: Predictor, _picture: Picture) -> Prediction:
-    return _predictor.predict(_picture.pixels)
+    predicted = _predictor.predict(_picture.pixels)
+    if not np.isfinite(predicted.logits).all():
+        raise DraemError(
+            f"{_predictor.card.name} gives no finite numbers for {_picture.name}: its training has diverged, or "
+            f"{_predictor.precision} is too short for it. Pick another checkpoint, or the precision float32."
+        )
+    return predicted
 
 
 def gt_mask(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
-    """Return the picture's ground truth (H, W) bool on the map's grid, None where there is none to be read."""
+    """Return the picture's ground truth (H, W) bool on the map's grid, None where there is none; raises ImageError."""
     sample = picture.sample
     if sample is None or sample.label is None:
         return None
@@ -132,15 +138,11 @@ def gt_mask(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _gt_mask(sample: Sample, shape: tuple[int, int], modified: int) -> np.ndarray | None:
-    try:
-        return read_mask(sample, shape)
-    except ImageError:
-        return None
+    return read_mask(sample, shape)
 
 
-def payload(predictor: Predictor, picture: Picture) -> bytes:
-    """Return what the viewer shows of a picture."""
-    truth = gt_mask(picture, predictor.card.input_size)
+def payload(predictor: Predictor, picture: Picture, truth: np.ndarray | None) -> bytes:
+    """Return what the viewer shows of a picture and its ground truth."""
     truth_key = "" if truth is None else hashlib.blake2b(truth.tobytes(), digest_size=16).hexdigest()
     return _payload(_predictor_key(predictor), picture.digest, picture.name, truth_key, predictor, picture, truth)
 

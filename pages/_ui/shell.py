@@ -10,6 +10,7 @@ from typing import get_args
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from draem_core.data.datasets import Dataset
 from draem_core.devices import devices
@@ -20,7 +21,7 @@ from draem_core.render import heatmap
 from pages._ui import address, library
 from pages._ui.checkpoint_card import render_checkpoint_card
 from pages._ui.checkpoint_upload import render_checkpoint_upload
-from pages._ui.paths import CHECKPOINTS, RUNS, UPLOADED, dataset_roots, short_name
+from pages._ui.paths import checkpoint_folder, dataset_roots, run_folder, short_name, upload_folder
 
 PRECISIONS = get_args(Precision)
 
@@ -68,10 +69,10 @@ def start_page(title: str) -> Workspace | None:
 
 
 @st.cache_resource(show_spinner=False)
-def _icon() -> np.ndarray:
+def _icon() -> Image.Image:
     """Draw a glowing spot for the browser's tab; a named icon would be fetched from the internet."""
     place = np.linspace(-1.3, 1.3, 64)
-    return heatmap(np.exp(-2.5 * (place[:, None] ** 2 + place[None, :] ** 2)) * 0.95)
+    return Image.fromarray(heatmap(np.exp(-2.5 * (place[:, None] ** 2 + place[None, :] ** 2)) * 0.95))
 
 
 def _choose_checkpoint() -> Path | None:
@@ -87,11 +88,11 @@ def _choose_checkpoint() -> Path | None:
 
 def _checkpoint_label(name: str) -> str:
     path = Path(name)
-    if path.is_relative_to(short_name(UPLOADED)):
+    if path.is_relative_to(short_name(upload_folder())):
         return f"{path.stem} (uploaded)"
-    if path.is_relative_to(short_name(RUNS)):
+    if path.is_relative_to(short_name(run_folder())):
         return f"{path.parts[1]} · {path.stem.replace('_', ' ')}"
-    return path.relative_to(short_name(CHECKPOINTS)).with_suffix("").as_posix()
+    return path.relative_to(short_name(checkpoint_folder())).with_suffix("").as_posix()
 
 
 def _follow_category() -> None:
@@ -158,7 +159,7 @@ def _say_no_checkpoint() -> None:
         f"""A checkpoint holds a trained DRAEM network. To get one:
 
 - **Upload** one in the sidebar: the original's pair of `.pckl`, anomalib's `.ckpt`, a state dict, or `.safetensors`.
-- **Copy** files into `{short_name(CHECKPOINTS)}/`.
+- **Copy** files into `{short_name(checkpoint_folder())}/`.
 - **Train** one: `python -m draem_core train --data datasets/demo/fabric --out runs/fabric --epochs 60 --width 32 16`
 """
     )

@@ -1,5 +1,6 @@
 """Where the picture to look at comes from: the dataset browser or an upload."""
 
+import numpy as np
 import streamlit as st
 
 from draem_core.data.datasets import Dataset, Sample
@@ -33,7 +34,18 @@ def choose_picture(dataset: Dataset | None) -> Picture | None:
         return None
     with right:
         samples = _of_chosen_kind(dataset)
+    if dataset.warnings:
+        st.caption(" ".join(dataset.warnings))
     return _choose_sample(samples)
+
+
+def read_truth(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
+    """Return the picture's ground truth (H, W) bool on the map's grid; None where it has none or after saying why."""
+    try:
+        return library.gt_mask(picture, shape)
+    except ImageError as error:
+        st.warning(f"{error} Until then there is no ground truth here.", icon=":material/broken_image:")
+        return None
 
 
 def _of_chosen_kind(dataset: Dataset) -> tuple[Sample, ...]:
