@@ -95,12 +95,12 @@ class _Check:
     def __init__(self, model: Draem, input_size: tuple[int, int], device: torch.device) -> None:
         self.model, self.device = model, device
         self._picture = check_picture(input_size)
-        self._map = _map_of(model, self._picture)
+        _, self._map = _outputs(model, self._picture)
 
     def short(self, precision: str) -> tuple[Draem, float]:
         """Return the network in a short float, the careful form where the quick one moves the map, and by how much."""
         network, moved = self.try_out(precision)
-        if moved <= CAREFUL_FROM:
+        if moved <= CAREFUL_FROM or math.isnan(moved):
             return network, moved
         del network  # before the next one is made
         return self.try_out(precision, careful=True)
@@ -109,22 +109,24 @@ class _Check:
         """Return the network in that precision and the largest change of a pixel; NaN where the float overflows."""
         network = fast_copy(self.model, _DTYPES[precision], careful).to(self.device)
         try:
-            fast_map = _map_of(network, self._picture.to(self.device))
+            reconstruction, anomaly_map = _outputs(network, self._picture.to(self.device))
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             raise DraemError(f"{self.device} cannot compute in {precision}: {error}. Take 'auto'.") from error
-        return network, float((fast_map.cpu() - self._map).abs().max())
+        # a ReLU may turn NaN into 0, so that the map alone would not show an overflow in the first network
+        finite = bool(reconstruction.isfinite().all())
+        return network, float((anomaly_map.cpu() - self._map).abs().max()) if finite else math.nan
 
 
 @torch.inference_mode()
-def _map_of(network: Draem, image: Tensor) -> Tensor:
-    _, logits = network(image)
-    return logits.softmax(dim=1)[:, 1]
+def _outputs(network: Draem, image: Tensor) -> tuple[Tensor, Tensor]:
+    reconstruction, logits = network(image)
+    return reconstruction, logits.softmax(dim=1)[:, 1]
 
 
 def _moves(moved: float) -> str:
-    return f"the map moves by at most {moved:.4f}" if math.isfinite(moved) else "the map is not finite"
+    return f"the map moves by at most {moved:.4f}" if math.isfinite(moved) else "the result is not finite"
 
 
 def short_floats(device: torch.device) -> tuple[str, ...]:

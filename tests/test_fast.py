@@ -1,0 +1,131 @@
+"""The quick copy of a network computes what the network computes."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from draem_core.models import Draem
+from draem_core.models.fast import FusedConv, TwoWordConv, fast_copy, round_keeping_sums
+
+
+def network(sspcab: bool = False) -> Draem:
+    """Small, with batch-norm statistics that folding has to get right, and reconstructions of picture size."""
+    torch.manual_seed(0)
+    model = Draem((16 if sspcab else 6, 4), sspcab)
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.running_mean, 0.0, 0.1)
+            nn.init.uniform_(layer.running_var, 0.3, 0.6)
+            nn.init.normal_(layer.bias, 0.0, 0.1)
+            nn.init.normal_(layer.weight, 1.0, 0.1)
+    return model.eval().requires_grad_(False)
+
+
+def picture(height: int = 64, width: int = 64) -> Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
+
+
+@torch.inference_mode()
+def outputs(model: Draem, image: Tensor) -> Tensor:
+    return torch.cat(model(image), dim=1)
+
+
+@pytest.mark.parametrize("sspcab", [False, True])
+def test_in_float32_it_gives_the_same(sspcab):
+    model = network(sspcab)
+    torch.testing.assert_close(
+        outputs(fast_copy(model, torch.float32), picture()), outputs(model, picture()), atol=1e-5, rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("sspcab", [False, True])
+@pytest.mark.parametrize("careful", [False, True])
+def test_in_bfloat16_it_comes_within_a_hundredth(sspcab, careful):
+    model = network(sspcab)
+    expected, found = outputs(model, picture()), outputs(fast_copy(model, torch.bfloat16, careful), picture())
+    assert found.dtype == torch.float32
+    assert 0 < (found - expected).abs().max() < 0.01 * expected.abs().max()
+
+
+def test_careful_comes_closer():
+    model = network()
+    expected = outputs(model, picture())
+    quick, careful = (outputs(fast_copy(model, torch.bfloat16, careful), picture()) for careful in (False, True))
+    assert (careful - expected).abs().mean() < 0.7 * (quick - expected).abs().mean()
+
+
+def test_another_size_than_the_first_is_right_too():
+    model = network()
+    quick = fast_copy(model, torch.float32)
+    outputs(quick, picture(64, 64))  # packs the weights for this size
+    torch.testing.assert_close(outputs(quick, picture(32, 96)), outputs(model, picture(32, 96)), atol=1e-5, rtol=1e-4)
+
+
+def test_model_and_copy_do_not_touch_each_other():
+    model = network()
+    before = copy.deepcopy(model.state_dict())
+    quick = fast_copy(model, torch.float32)
+    expected = outputs(quick, picture())
+    torch.testing.assert_close(dict(model.state_dict()), dict(before), rtol=0, atol=0)
+    for tensor in model.state_dict().values():
+        tensor.zero_()
+    torch.testing.assert_close(outputs(quick, picture()), expected, rtol=0, atol=0)
+
+
+def test_batch_norm_folds_by_hand():
+    block = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.BatchNorm2d(1, eps=0), nn.ReLU())
+    conv, norm, _ = block
+    nn.init.constant_(conv.weight, 2.0)
+    nn.init.constant_(conv.bias, 1.0)
+    norm.load_state_dict(
+        {
+            "weight": torch.tensor([6.0]),
+            "bias": torch.tensor([5.0]),
+            "running_mean": torch.tensor([3.0]),
+            "running_var": torch.tensor([4.0]),
+            "num_batches_tracked": torch.tensor(1),
+        }
+    )
+    model = network()
+    model.reconstructive_subnetwork.encoder.block2 = block
+    folded = fast_copy(model, torch.float32).reconstructive_subnetwork.encoder.block2[0]
+    # (2x + 1 - 3) / 2 · 6 + 5 = 6x - 1
+    assert isinstance(folded, FusedConv)
+    assert folded.bias.tolist() == [-1.0]
+    assert folded.weight.unique().tolist() == [6.0]
+
+
+def test_rounding_keeps_the_sum_by_hand():
+    # bfloat16 has steps of 1/128 in [1, 2): 1 + 1/256 rounds to 1, 1 + 3/512 to 1 + 1/128, in all 1/512 too little
+    kernel = torch.tensor([1 + 1 / 256, 1 + 3 / 512, 0.25, 0.125]).reshape(1, 1, 2, 2)
+    rounded = round_keeping_sums(kernel, torch.bfloat16).float()
+    assert rounded.flatten().tolist() == [1.0, 1 + 1 / 128, 0.25, 0.125 + 1 / 512]
+    assert rounded.sum() == kernel.sum()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([torch.bfloat16, torch.float16]))
+def test_rounding_keeps_sums_far_better_than_one_by_one(seed, dtype):
+    kernels = torch.randn(8, 4, 3, 3, generator=torch.Generator().manual_seed(seed))
+    kept = (round_keeping_sums(kernels, dtype).float() - kernels).sum(dim=(2, 3)).abs().mean()
+    lost = (kernels.to(dtype).float() - kernels).sum(dim=(2, 3)).abs().mean()
+    assert kept < 0.3 * lost
+
+
+def test_two_words_are_nearly_float32():
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(8, 3, 3, 3, generator=generator), torch.randn(8, generator=generator)
+    image = picture(16, 16)
+    exact = F.conv2d(image.double(), weight.double(), bias.double(), padding=1)
+    with torch.inference_mode():
+        found = TwoWordConv(weight, bias, relu=False, dtype=torch.bfloat16)(image)
+        single = FusedConv(weight.bfloat16(), bias, relu=False)(image)
+    assert found.dtype == torch.bfloat16
+    # what is left is the result's own rounding, at most half of its last digit
+    assert ((found - exact).abs() <= exact.abs() * 2**-8 + 1e-4).all()
+    assert (found - exact).abs().mean() < 0.7 * (single - exact).abs().mean()
