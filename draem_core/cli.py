@@ -19,6 +19,7 @@ from draem_core.data.datasets import open_dataset
 from draem_core.data.demo import make_demo
 from draem_core.data.pictures import load_pictures
 from draem_core.data.textures import load_textures
+from draem_core.devices import keep_freed_memory
 from draem_core.doctor import examine
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
@@ -64,6 +65,7 @@ def train_command(
     threads: Annotated[int | None, typer.Option(help="CPU threads; default all cores.")] = None,
 ) -> None:
     """Train DRAEM on a category's good images. Killed at any moment, the same command goes on."""
+    keep_freed_memory()
     if threads:
         torch.set_num_threads(threads)
     given = {
