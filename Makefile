@@ -28,7 +28,7 @@ acceptance: $(VENV)/.installed-dev
 
 demo: datasets/demo/README.txt
 
-datasets/demo/README.txt: $(VENV)/.installed
+datasets/demo/README.txt: | $(VENV)/.installed
 	$(BIN)/python -m draem_core demo --out datasets/demo
 
 $(VENV)/bin/python:
