@@ -24,11 +24,14 @@ _SCRIPTS = (
 
 @dataclass(frozen=True)
 class _Order:
-    """What Python last told one viewer to show: ``base`` is sent under ``revision``, ``asked`` came last."""
+    """What Python last told one viewer to show: ``base`` is sent under ``revision``; ``asked`` came and ``returned``
+    went last.
+    """
 
     revision: int
     base: ViewerSettings
     asked: ViewerSettings
+    returned: ViewerSettings
 
 
 def _read(name: str) -> str:
@@ -46,21 +49,21 @@ _mount = st.components.v2.component(
 def viewer(payload: bytes, settings: ViewerSettings, key: str) -> ViewerSettings:
     """Mount the viewer on ``payload`` (see ``pack``) and return the settings as they stand in the browser.
 
-    ``settings`` is an order: it moves the controls when it differs both from the last call's and from what the
-    browser shows (another link, a reset, a recipe). Otherwise the user's last settled values come back, so a page
+    ``settings`` is an order: it moves the controls when it differs from what the last call got and returned and from
+    what the browser shows (another link, a reset, a recipe). Otherwise the user's last settled values come back, so a page
     may pass in what it got from the last run, or the same start value each time.
     """
     slot = f"_viewer_order_{key}"
     order: _Order | None = st.session_state.get(slot)
     settled = _settled(key, order)
-    if order is None or settings not in (_shown(order, settled), order.asked if settled else order.base):
-        order, settled = _Order((order.revision if order else 0) + 1, settings, settings), None
+    if order is None or settings not in _no_news(order, settled):
+        order = _Order((order.revision if order else 0) + 1, settings, settings, settings)
     else:
-        order = _Order(order.revision, order.base, settings)
+        order = _Order(order.revision, order.base, settings, settled or order.base)
     st.session_state[slot] = order
     header = {"revision": order.revision, "settings": asdict(order.base), "defaults": asdict(ViewerSettings())}
     _mount(key=key, data=with_header(header, payload), on_settled_change=_ignore)
-    return _shown(order, settled)
+    return order.returned
 
 
 def _settled(key: str, order: _Order | None) -> ViewerSettings | None:
@@ -72,8 +75,11 @@ def _settled(key: str, order: _Order | None) -> ViewerSettings | None:
     return read_settings(answer, order.base)
 
 
-def _shown(order: _Order, settled: ViewerSettings | None) -> ViewerSettings:
-    return settled or order.base
+def _no_news(order: _Order, settled: ViewerSettings | None) -> tuple[ViewerSettings, ...]:
+    """Settings that are no new order: what the browser shows, and what the page passed in or got back last time."""
+    if settled is None:
+        return order.base, order.returned
+    return settled, order.asked, order.returned
 
 
 def _ignore() -> None:

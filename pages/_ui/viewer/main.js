@@ -108,8 +108,9 @@ function createViewer(root) {
     clearTimeout(idle);
     measure();
     panels.paint(dirty, measured);
+    const raw = analysis.auroc(1); // before asking what is known: with kernel 1 it is the opened one too
     const opened = analysis.knownAuroc(settings.kernel_size);
-    readout.show(measured, settings, scene, analysis.maxValue, analysis.auroc(1), opened);
+    readout.show(measured, settings, scene, analysis.maxValue, raw, opened);
     if (dirty.has("histogram")) paintHistogram();
     if (dirty.has("probe") || dirty.has("view") || probe) showProbe();
     dirty.clear();
