@@ -173,7 +173,9 @@ def test_unlabelled_picture_needs_no_truth(home: Path) -> None:
 
 def test_defect_without_a_mask_needs_no_truth(home: Path) -> None:
     (home / TILES / "ground_truth" / "scratch" / "000_mask.png").unlink()
-    assert "truth" not in shown(explore()).arrays
+    at = explore()
+    assert "truth" not in shown(at).arrays
+    assert any("1 of 5 defect pictures without a mask" in caption.value for caption in at.caption)
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture"])
