@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from draem_core.models import Draem
-from draem_core.models.fast import FusedConv, TwoWordConv, fast_copy, round_keeping_sums
+from draem_core.models.coarse_up import CoarseUpConv, spreading
+from draem_core.models.fast import fast_copy
+from draem_core.models.fused import FusedConv, TwoWordConv, round_keeping_sums
 
 
 def network(sspcab: bool = False) -> Draem:
@@ -129,3 +131,36 @@ def test_two_words_are_nearly_float32():
     # what is left is the result's own rounding, at most half of its last digit
     assert ((found - exact).abs() <= exact.abs() * 2**-8 + 1e-4).all()
     assert (found - exact).abs().mean() < 0.7 * (single - exact).abs().mean()
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (1, 1), (3, 8)])
+def test_upsampling_may_come_after_the_convolution(height, width):
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(5, 6, 3, 3, generator=generator), torch.randn(5, generator=generator)
+    features = torch.rand(2, 6, height, width, generator=generator)
+    fine = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=True)
+    expected = F.conv2d(fine, weight, bias, padding=1).relu()
+    with torch.inference_mode():
+        found = CoarseUpConv(weight, bias)(features)
+    assert found.shape == (2, 5, 2 * height, 2 * width)
+    # neighbours' shares are rounded to 1/256 on purpose
+    torch.testing.assert_close(found, expected, atol=9 * 6 / 256, rtol=0)
+    assert (found - expected).abs().mean() < 0.01
+
+
+def test_spreading_a_line_of_two_by_hand():
+    # upsampled with corners aligned, (a, b) becomes a, (2a + b)/3, (a + 2b)/3, b; thirds become 85/256 and 171/256
+    third = 85 / 256
+    middle_tap = spreading(2)[:, 1::3]
+    assert middle_tap.tolist() == [[1, 0], [1 - third, third], [third, 1 - third], [0, 1]]
+    # the tap before sees the line one place to the right, with a zero at the border
+    assert spreading(2)[:, 0::3].tolist() == [[0, 0], [1, 0], [1 - third, third], [third, 1 - third]]
+
+
+def test_a_wide_network_uses_it_and_stays_right():
+    torch.manual_seed(0)
+    model = Draem((32, 4)).eval().requires_grad_(False)
+    quick = fast_copy(model, torch.bfloat16)
+    assert any(isinstance(layer, CoarseUpConv) for layer in quick.modules())
+    expected = outputs(model, picture())
+    assert (outputs(quick, picture()) - expected).abs().max() < 0.01 * expected.abs().max()
