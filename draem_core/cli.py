@@ -50,6 +50,7 @@ def train_command(
     data: Annotated[Path | None, typer.Option(help="Category folder, e.g. datasets/demo/fabric.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; one that exists is resumed.")] = None,
     anomaly_sources: Annotated[Path | None, typer.Option(help="Folder of textures; default: built-in ones.")] = None,
+    start_from: Annotated[Path | None, typer.Option(help="Begin with this checkpoint's weights.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the good images. Default 700.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per step. Default 8.")] = None,
     width: Annotated[
@@ -72,6 +73,7 @@ def train_command(
         "data": data,
         "out": out,
         "anomaly_sources": anomaly_sources,
+        "start_from": start_from,
         "epochs": epochs,
         "batch_size": batch_size,
         "widths": width,

@@ -110,6 +110,17 @@ def test_it_trains_on_crops(tmp_path, images, textures):
     assert load_checkpoint(last).card.input_size == (64, 64)
 
 
+def test_a_run_may_begin_with_other_weights(tmp_path, images, textures):
+    first = train(config(tmp_path / "first", epochs=20), images, textures)
+    reports = {}
+    for name, start in (("fresh", None), ("tuned", first)):
+        seen = reports.setdefault(name, [])
+        train(config(tmp_path / name, epochs=1, start_from=start), images, textures, on_epoch=seen.append)
+    assert reports["tuned"][0].l2 < 0.5 * reports["fresh"][0].l2
+    with pytest.raises(ConfigError, match=r"epoch_0020\.safetensors cannot be started from: .*\(4, 4\)"):
+        train(config(tmp_path / "wide", widths=(8, 4), start_from=first), images, textures)
+
+
 def test_another_config_does_not_overwrite_a_run(tmp_path, images, textures):
     train(config(tmp_path, epochs=1), images, textures)
     with pytest.raises(ConfigError, match="another learning_rate"):

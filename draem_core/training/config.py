@@ -31,6 +31,7 @@ class TrainConfig(BaseModel):
     data: a dataset's category folder; its good training images are used.
     out: the run folder.
     anomaly_sources: a folder of textures; None takes the built-in ones.
+    start_from: a checkpoint of the same widths whose weights training begins with; None begins with random ones.
     widths: base widths of (reconstructive, discriminative) network.
     crop_size: train on a random square of this side from each image, not on the whole; more and cheaper steps,
         which suits textures and short runs. None trains on whole images, as the original does.
@@ -46,6 +47,7 @@ class TrainConfig(BaseModel):
     data: Path
     out: Path
     anomaly_sources: Path | None = None
+    start_from: Path | None = None
     epochs: PositiveInt = 700
     batch_size: PositiveInt = 8
     widths: tuple[PositiveInt, PositiveInt] = (128, 64)

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from draem_core.checkpoints import load_checkpoint
 from draem_core.devices import describe_machine, has_fast_bfloat16, pick_device
 from draem_core.errors import DraemError
 from draem_core.models import Draem
 from draem_core.synthesis import synthesise
-from draem_core.training.config import TrainConfig
+from draem_core.training.config import ConfigError, TrainConfig
 from draem_core.training.losses import DraemLoss, draem_loss
 from draem_core.training.run_folder import RunFolder
 from draem_core.types import Card
@@ -73,7 +74,8 @@ def train(
         textures: (M, 3, h, w) uint8, the anomaly sources, at the config's ``train_size``.
 
     Raises:
-        ConfigError: the folder holds a run of another config.
+        ConfigError: the folder holds a run of another config, or ``start_from`` has other widths.
+        CheckpointError: ``start_from`` does not open.
         TrainingError: a loss is no longer finite.
     """
     device = pick_device(config.device)
@@ -83,6 +85,8 @@ def train(
     model = Draem(config.widths)
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.apply(_original_initialisation)
+    if config.start_from and state is None:
+        _take_weights(model, config.start_from)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=device.type != "mps")
     history: list[dict[str, Any]] = []
     if state is not None:
@@ -206,6 +210,17 @@ def _original_initialisation(module: nn.Module) -> None:
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
+
+
+def _take_weights(model: Draem, path: Path) -> None:
+    start = load_checkpoint(path)
+    try:
+        model.load_state_dict(start.model.state_dict())
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{path.name} cannot be started from: its networks' widths are {start.card.widths}"
+            f"{' with SSPCAB' if start.card.sspcab else ''}. Train with the same --width, without SSPCAB."
+        ) from error
 
 
 def _card(config: TrainConfig, model: Draem, history: list[dict[str, Any]], images: int) -> Card:

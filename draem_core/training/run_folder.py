@@ -19,7 +19,16 @@ from draem_core.models import Draem
 from draem_core.training.config import ConfigError, TrainConfig
 from draem_core.types import Card
 
-_MAY_CHANGE = {"out", "keep", "device", "precision", "data", "anomaly_sources"}  # between a run and its resumption
+# What may differ between a run and its resumption
+_MAY_CHANGE = {"out", "keep", "device", "precision", "data", "anomaly_sources", "start_from"}
+    "out",
+    "keep",
+    "device",
+    "precision",
+    "data",
+    "anomaly_sources",
+    "start_from",
+}  # between a run and its resumption
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def make_demo(
 
     Args:
         seed: the same one gives the same pictures.
-        good_train, good_test, per_defect: how many pictures of each; defects go evenly from barely visible to obvious.
+        good_train, good_test, per_defect: how many pictures of each; defects go evenly from obvious to barely visible.
         size: side of the pictures in pixels.
         on_progress: called with (pictures done, pictures in all).
 
@@ -117,7 +117,7 @@ def draw_one(
 
 
 def _orders(good_train: int, good_test: int, per_defect: int) -> Iterator[_Order]:
-    strengths = np.linspace(0, 1, per_defect) if per_defect > 1 else [0.5]
+    strengths = np.linspace(1, 0, per_defect) if per_defect > 1 else [0.5]
     for category in CATEGORIES:
         for split, count in (("train", good_train), ("test", good_test)):
             yield from (_Order(category, split, "good", index, 0.0) for index in range(count))
