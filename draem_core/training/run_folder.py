@@ -21,14 +21,6 @@ from draem_core.types import Card
 
 # What may differ between a run and its resumption
 _MAY_CHANGE = {"out", "keep", "device", "precision", "data", "anomaly_sources", "start_from"}
-    "out",
-    "keep",
-    "device",
-    "precision",
-    "data",
-    "anomaly_sources",
-    "start_from",
-}  # between a run and its resumption
 
 
 @dataclass(frozen=True)

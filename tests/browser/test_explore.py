@@ -128,7 +128,7 @@ def test_drags_act_at_once_and_settle_on_release(explore: Explore, home: Path) -
     reruns, sent = len(explore.clock.seconds), len(explore.sent)
     for slider, name, shares in [
         ("sensitivity", "sensitivity", (0.55, 0.9, 0.7)),
-        ("kernel", "kernel_size", (0.2, 0.1)),
+        ("kernel", "kernel_size", (0.4, 4 / 30)),
     ]:
         explore.grab(slider)
         for share in shares:

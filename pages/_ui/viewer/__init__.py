@@ -50,8 +50,8 @@ def viewer(payload: bytes, settings: ViewerSettings, key: str) -> ViewerSettings
     """Mount the viewer on ``payload`` (see ``pack``) and return the settings as they stand in the browser.
 
     ``settings`` is an order: it moves the controls when it differs from what the last call got and returned and from
-    what the browser shows (another link, a reset, a recipe). Otherwise the user's last settled values come back, so a page
-    may pass in what it got from the last run, or the same start value each time.
+    what the browser shows (another link, a reset, a recipe). Otherwise the user's last settled values come back, so a
+    page may pass in what it got from the last run, or the same start value each time.
     """
     slot = f"_viewer_order_{key}"
     order: _Order | None = st.session_state.get(slot)
