@@ -19,7 +19,7 @@ from draem_core.models.sspcab import SSPCAB
 # is finished and where the map is, a short float costs more accuracy than everywhere else together.
 _FIRST = ("reconstructive_subnetwork.encoder.block1.0", "discriminative_subnetwork.encoder_segment.block1.0")
 _LAST = ("reconstructive_subnetwork.decoder.fin_out", "discriminative_subnetwork.decoder_segment.fin_out")
-_NEXT_TO_LAST = ("reconstructive_subnetwork.decoder.db4",)
+_SENSITIVE = ("reconstructive_subnetwork.decoder.db4", "discriminative_subnetwork.encoder_segment.block1")
 
 _COARSE_CHANNELS = 256  # from here on `CoarseUpConv` pays on a processor
 
@@ -40,13 +40,13 @@ def fast_copy(model: Draem, dtype: torch.dtype, careful: bool = False) -> Draem:
 
     The copy takes and gives float32 like the model. Inside, convolutions run in ``dtype``; a short one is kept from the
     cheap layers where its rounding shows most in the map: both networks' first and last convolution, and SSPCAB.
-    ``careful`` keeps it from the two layers before the reconstruction too, a tenth of the work.
+    ``careful`` keeps it from the two layers before the reconstruction and the two behind it too, a tenth of the work.
     Memory: the copy shares nothing with the model, and is never held twice.
     """
     with torch.no_grad():
         tensors = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
         network = copy.deepcopy(model, tensors)  # the structure is copied, the weights are still the model's
-        in_float32 = (*_LAST, *_NEXT_TO_LAST) if careful else _LAST
+        in_float32 = (*_LAST, *_SENSITIVE) if careful else _LAST
         for name, block in list(network.named_modules()):
             if isinstance(block, nn.Sequential):
                 _fuse(name, block, dtype, in_float32)
