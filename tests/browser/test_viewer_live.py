@@ -130,13 +130,11 @@ def test_reruns_leave_one_listener_each(viewer: Viewer) -> None:
     viewer.open()
     for _ in range(20):
         viewer.press_button("Rerun")
-    viewer.page.wait_for_timeout(300)
-    runs, before = viewer.settled()["runs"], len(viewer.sent)
+    runs, before = viewer.wait_until_idle(), len(viewer.sent)
     viewer.page.locator("#sensitivity").press("ArrowRight")
     assert viewer.wait_for_runs(runs + 1)["sensitivity"] == 0.501
-    viewer.page.wait_for_timeout(300)
+    assert viewer.wait_until_idle() == runs + 1
     assert len(viewer.sent) == before + 1
-    assert viewer.settled()["runs"] == runs + 1
     zoom_in_once(viewer)
     expect(viewer.slot("zoom")).to_have_text("1.5×")
     assert viewer.page.locator(".draem-viewer figure").count() == 6
@@ -153,7 +151,7 @@ def test_order_from_python_moves_the_slider_in_place(viewer: Viewer) -> None:
     viewer.wait_for_runs(2)
     viewer.press_button("Order sensitivity 0.25")
     expect(viewer.page.locator("#sensitivityNumber")).to_have_value("0.25")
-    assert viewer.settled()["sensitivity"] == 0.25
+    viewer.wait_for_settled("sensitivity", 0.25)
     viewer.page.locator("#sensitivity").press("ArrowRight")
     viewer.wait_for_settled("sensitivity", 0.251)  # the same order does not come twice
 

@@ -75,6 +75,14 @@ class Viewer:
         """What Python says the settings are, with the number of runs of the page so far."""
         return json.loads(self.page.locator("#settled").inner_text())
 
+    def wait_until_idle(self, seconds: float = 1.0) -> int:
+        """Wait until no run has finished for ``seconds``; return how many there were."""
+        runs = -1
+        while runs != (now := self.settled()["runs"]):
+            runs = now
+            self.page.wait_for_timeout(1000 * seconds)
+        return runs
+
     def wait_for_runs(self, runs: int) -> dict[str, Any]:
         self.page.wait_for_function(
             "(runs) => JSON.parse(document.querySelector('#settled')?.innerText ?? '{}').runs >= runs", arg=runs
