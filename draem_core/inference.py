@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from draem_core.checkpoints import Checkpoint
 from draem_core.devices import pick_device
 from draem_core.errors import DraemError
-from draem_core.precision import Precision, prepare_network
+from draem_core.precision import Precision, prepare_network, run_network
 from draem_core.resize import resize_picture
 from draem_core.types import Prediction, ScoreRule
 
@@ -78,11 +78,10 @@ class Predictor:
         """
         return [self.predict(picture) for picture in pictures]
 
-    @torch.inference_mode()
     def _run(self, image: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return (reconstruction (3, H, W), logits (2, H, W)) on the CPU for an RGB image (H, W, 3) in [0, 1]."""
         pixels = torch.from_numpy(self._in_rgb(image)).permute(2, 0, 1)[None]
-        reconstruction, logits = self._network(pixels.to(self.device))
+        reconstruction, logits = run_network(self._network, pixels.to(self.device))
         return reconstruction[0].cpu(), logits[0].cpu()
 
     def _in_rgb(self, picture: np.ndarray) -> np.ndarray:

@@ -159,8 +159,11 @@ def test_spreading_a_line_of_two_by_hand():
 
 def test_a_wide_network_uses_it_and_stays_right():
     torch.manual_seed(0)
-    model = Draem((32, 4)).eval().requires_grad_(False)
+    model = Draem((64, 4)).eval().requires_grad_(False)
     quick = fast_copy(model, torch.bfloat16)
     assert any(isinstance(layer, CoarseUpConv) for layer in quick.modules())
+    assert not any(
+        isinstance(layer, CoarseUpConv) for layer in fast_copy(model, torch.bfloat16, careful=True).modules()
+    )
     expected = outputs(model, picture())
     assert (outputs(quick, picture()) - expected).abs().max() < 0.01 * expected.abs().max()

@@ -35,14 +35,14 @@ class CoarseUpConv(nn.Module):
         count, _, height, width = features.shape
         tapped = self.taps(features).permute(0, 2, 3, 1)
         outputs = tapped.shape[-1] // 9
-        wide = self._spreading(width, tapped.dtype) @ tapped.reshape(count * height, 3 * width, 3 * outputs)
+        wide = self._spreading(width, tapped) @ tapped.reshape(count * height, 3 * width, 3 * outputs)
         rows = wide.view(count, height, 2 * width, 3, outputs).transpose(2, 3)
-        full = self._spreading(height, tapped.dtype) @ rows.reshape(count, 3 * height, 2 * width * outputs)
+        full = self._spreading(height, tapped) @ rows.reshape(count, 3 * height, 2 * width * outputs)
         return full.view(count, 2 * height, 2 * width, outputs).relu_().permute(0, 3, 1, 2)
 
-    def _spreading(self, length: int, dtype: torch.dtype) -> Tensor:
+    def _spreading(self, length: int, like: Tensor) -> Tensor:
         if length not in self._spread:
-            self._spread[length] = spreading(length).to(dtype)
+            self._spread[length] = spreading(length).to(like)
         return self._spread[length]
 
 

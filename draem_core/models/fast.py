@@ -21,7 +21,8 @@ _FIRST = ("reconstructive_subnetwork.encoder.block1.0", "discriminative_subnetwo
 _LAST = ("reconstructive_subnetwork.decoder.fin_out", "discriminative_subnetwork.decoder_segment.fin_out")
 _SENSITIVE = ("reconstructive_subnetwork.decoder.db4", "discriminative_subnetwork.encoder_segment.block1")
 
-_COARSE_CHANNELS = 256  # from here on `CoarseUpConv` pays on a processor
+_CPU = torch.device("cpu")
+_COARSE_CHANNELS = 512  # from here on `CoarseUpConv` pays on a processor
 
 
 class Cast(nn.Module):
@@ -35,28 +36,30 @@ class Cast(nn.Module):
         return features.to(self.dtype)
 
 
-def fast_copy(model: Draem, dtype: torch.dtype, careful: bool = False) -> Draem:
-    """Return a copy of ``model`` (float32, eval) for inference only, on the same device; ``model`` stays as it is.
+def fast_copy(model: Draem, dtype: torch.dtype, careful: bool = False, device: torch.device = _CPU) -> Draem:
+    """Return a copy of ``model`` (float32, eval, on the CPU) for inference on ``device``; ``model`` stays as it is.
 
     The copy takes and gives float32 like the model. Inside, convolutions run in ``dtype``; a short one is kept from the
     cheap layers where its rounding shows most in the map: both networks' first and last convolution, and SSPCAB.
-    ``careful`` keeps it from the two layers before the reconstruction and the two behind it too, a tenth of the work.
+    ``careful`` keeps it from the two layers before the reconstruction and the two behind it too, a tenth of the work,
+    and leaves out `CoarseUpConv`, whose sums are rounded once more: on trained networks that halves what is left.
     Memory: the copy shares nothing with the model, and is never held twice.
     """
     with torch.no_grad():
         tensors = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
         network = copy.deepcopy(model, tensors)  # the structure is copied, the weights are still the model's
+        coarse = device.type == "cpu" and not careful
         in_float32 = (*_LAST, *_SENSITIVE) if careful else _LAST
         for name, block in list(network.named_modules()):
             if isinstance(block, nn.Sequential):
-                _fuse(name, block, dtype, in_float32)
+                _fuse(name, block, dtype, in_float32, coarse)
         encoder = network.reconstructive_subnetwork.encoder
         if isinstance(encoder.block5, SSPCAB):
             encoder.block5 = nn.Sequential(Cast(torch.float32), copy.deepcopy(encoder.block5))
-    return network.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False).to(device)
 
 
-def _fuse(name: str, block: nn.Sequential, dtype: torch.dtype, in_float32: tuple[str, ...]) -> None:
+def _fuse(name: str, block: nn.Sequential, dtype: torch.dtype, in_float32: tuple[str, ...], coarse: bool) -> None:
     """Replace each convolution of the block, with the batch-norm and ReLU behind it, by one fused layer, in place."""
     layers = list(block)
     for index, layer in enumerate(layers):
@@ -70,7 +73,7 @@ def _fuse(name: str, block: nn.Sequential, dtype: torch.dtype, in_float32: tuple
             block[index] = FusedConv(weight, bias, relu)
         elif place in _FIRST:
             block[index] = TwoWordConv(weight, bias, relu, dtype)
-        elif isinstance(layers[0], nn.Upsample) and weight.shape[1] >= _COARSE_CHANNELS and weight.device.type == "cpu":
+        elif coarse and isinstance(layers[0], nn.Upsample) and weight.shape[1] >= _COARSE_CHANNELS:
             block[index] = CoarseUpConv(round_keeping_sums(weight, dtype), bias)
             block[0] = nn.Identity()
         else:
