@@ -42,7 +42,8 @@ class Row:
     """One line of the table.
 
     plain_ms, ours_ms: milliseconds an image. map_moves: largest change of a pixel against plain. gflops: ours, in
-    GFLOP/s; share: of what the device reaches in matrix products of the same float.
+    GFLOP/s; share: of what the device reaches in bfloat16 matrix products, None in float32 (on AMD's processors torch's
+    float32 products are slower than its convolutions, and say nothing).
     """
 
     device: str
@@ -54,12 +55,12 @@ class Row:
     ratio: float
     map_moves: float
     gflops: float
-    share: float
+    share: float | None
 
     def __str__(self) -> str:
         return (
             f"{self.batch:5}  {self.precision:9}{self.plain_ms:10.1f}{self.ours_ms:9.1f}{self.ratio:6.2f}×"
-            f"{self.map_moves:11.6f}{self.gflops:9.0f}{self.share:10.0%}"
+            f"{self.map_moves:11.6f}{self.gflops:9.0f}{'' if self.share is None else f'{self.share:10.0%}'}"
         )
 
 
@@ -139,7 +140,7 @@ def measure(checkpoint: Checkpoint, device: torch.device, repeats: int, matmul: 
                 ratio=times["plain"] / times[name],
                 map_moves=moved[name],
                 gflops=gflops,
-                share=gflops / matmul[name],
+                share=gflops / matmul[name] if name == "bfloat16" else None,
             )
             rows.append(row)
             print(row, flush=True)
