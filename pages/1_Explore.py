@@ -1,14 +1,28 @@
 """Explore one picture: original, reconstruction, anomaly map, mask and overlay, linked, with live sliders."""
 
+import numpy as np
 import streamlit as st
 
 from draem_core.errors import DraemError
+from draem_core.types import Prediction
 from pages._ui import address, library
 from pages._ui.downloads import render_downloads
 from pages._ui.explanations import render_how_to_read, render_normalised_values
-from pages._ui.shell import start_page
+from pages._ui.library import Picture
+from pages._ui.shell import Workspace, start_page
 from pages._ui.source import choose_picture, read_truth
 from pages._ui.viewer import viewer
+
+
+@st.fragment
+def show(workspace: Workspace, picture: Picture, prediction: Prediction, truth: np.ndarray | None) -> None:
+    """Draw what a release of a slider changes. As a fragment it runs alone: the sidebar and the strip stay."""
+    payload = library.payload(workspace.predictor, picture, truth)
+    settings = viewer(payload, address.asked_settings(), key="viewer")
+    address.write(workspace.places | {"image": picture.sample.name if picture.sample else ""}, settings)
+    render_normalised_values(workspace.predictor.card, prediction, settings)
+    render_downloads(picture, prediction, settings, truth)
+
 
 workspace = start_page("Explore")
 if workspace is None:
@@ -16,17 +30,11 @@ if workspace is None:
 picture = choose_picture(workspace.dataset)
 if picture is None:
     st.stop()
-
-predictor = workspace.predictor
 try:
-    prediction = library.prediction(predictor, picture)
+    prediction = library.prediction(workspace.predictor, picture)
 except DraemError as error:
     st.error(str(error), icon=":material/error:")
     st.stop()
-truth = read_truth(picture, predictor.card.input_size)
-settings = viewer(library.payload(predictor, picture, truth), address.asked_settings(), key="viewer")
-
-address.write(workspace.places | {"image": picture.sample.name if picture.sample else ""}, settings)
-render_normalised_values(predictor.card, prediction, settings)
-render_downloads(picture, prediction, settings, truth)
+show(workspace, picture, prediction, read_truth(picture, workspace.predictor.card.input_size))
 render_how_to_read()
+library.settle_memory("Explore")

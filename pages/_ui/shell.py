@@ -47,7 +47,6 @@ def start_page(title: str) -> Workspace | None:
     """Set the page up and draw the sidebar. Must be the first call of every page."""
     st.set_page_config(page_title=f"{title} · DRAEM Heatmap Explorer", page_icon=_icon(), layout="wide")
     st.html(f"<style>{(Path(__file__).parent / 'shell.css').read_text('utf-8')}</style>")
-    library.settle_memory()
     with st.sidebar:
         st.html('<div class="brand">DRAEM <span>Heatmap Explorer</span></div>')
         st.page_link("pages/1_Explore.py", label="Explore", icon=":material/image_search:")
