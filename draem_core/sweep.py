@@ -125,7 +125,7 @@ class ThresholdSweep:
         for size in sizes:
             PostProcess(kernel_size=size, min_area=min_area)  # refuses a setting that no mask can have
         tally = Tally(sizes, min_area)
-        for anomaly_map, truth, label in _checked(maps, gt_masks, labels):
+        for anomaly_map, truth, label in checked_images(maps, gt_masks, labels):
             tally.add(anomaly_map, truth, label)
         return cls(
             kernel_sizes=sizes,
@@ -287,7 +287,7 @@ class ThresholdSweep:
         return found
 
 
-def _checked(
+def checked_images(
     maps: Iterable[np.ndarray], gt_masks: Iterable[np.ndarray | None], labels: Iterable[bool | None] | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None, bool]]:
     """Yield each map (H, W) float32 with its mask as bool, or None, and its label."""
