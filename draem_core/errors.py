@@ -15,3 +15,7 @@ class ImageError(DraemError):
 
 class DatasetError(DraemError):
     """A folder is no dataset that we know; the message says what was found and which layouts fit."""
+
+
+class RecipeError(DraemError):
+    """A recipe cannot be read or does not fit the checkpoint; the message says which, why, and what to do."""

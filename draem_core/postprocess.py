@@ -124,6 +124,15 @@ def area_opening(anomaly_map: np.ndarray, min_area: int) -> np.ndarray:
     return morphology.area_opening(framed, area_threshold=min_area, connectivity=2)[1:-1, 1:-1]
 
 
+def peak(anomaly_map: np.ndarray, kernel_size: int, min_area: int) -> np.float32:
+    """Return the value at which a map (H, W) stops being OK: its maximum after opening and area filter, float32.
+
+    The mask at a float32 threshold t has a pixel exactly where ``peak > t``. −∞ where no region can ever survive, for
+    the square or the area does not fit in the picture. Raises ValueError as ``PostProcess.apply`` does.
+    """
+    return area_opening(grey_opening(anomaly_map, kernel_size), min_area).max()
+
+
 def remove_small_regions(mask: np.ndarray, min_area: int) -> np.ndarray:
     """Return mask (H, W) bool without its 8-connected regions of fewer than ``min_area`` pixels."""
     if min_area <= 1:
