@@ -44,8 +44,10 @@ def component_tree(levels: np.ndarray, marked: np.ndarray, weights: np.ndarray) 
     framed = np.zeros((height + 2, width + 2), np.int32)  # with a frame at level 0 every pixel has eight neighbours
     framed[1:-1, 1:-1] = levels
     inside = np.arange(framed.size).reshape(framed.shape)[1:-1, 1:-1].ravel()
-    *nodes, node_of = _build(framed.ravel(), inside[marked.ravel()], weights[marked], width + 2)
-    return ComponentTree(*nodes, node_of[inside])
+    level, area, parent, truth, weight, node_of = _build(
+        framed.ravel(), inside[marked.ravel()], weights[marked], width + 2
+    )
+    return ComponentTree(level, area, parent, truth, weight, node_of[inside])
 
 
 @numba.njit(cache=True, nogil=True)

@@ -255,7 +255,7 @@ def test_link_restores_the_view_and_comes_back_as_it_was(home: Path) -> None:
     }
     at = explore(**link)
     assert asked(at) == link
-    assert shown(at).settings == ViewerSettings(0.7310585786, 7, 12, 0.25, "mask", True, False, True, True)
+    assert shown(at).settings == ViewerSettings(0.7310585786, 7, 12, True, 0.25, "mask", False, True, True)
     assert shown(at).facts["title"] == "test/good/001.png"
     assert at.selectbox(key="checkpoint").value == link["checkpoint"]
     assert set(link) == {"checkpoint", "dataset", "image", *asdict(ViewerSettings())}, "each setting is in the link"

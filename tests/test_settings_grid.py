@@ -110,19 +110,21 @@ def test_a_peak_tells_at_which_stops_an_image_is_flagged() -> None:
 
 
 def test_the_sliders_stops() -> None:
-    assert MIN_AREAS[:18] == tuple(range(18)) and MIN_AREAS[-1] == 4096
-    assert {0.0, 0.5, 1.0} <= set(EVEN_STOPS) and set(LOGIT_STOPS) <= set(STOPS)
-    assert LOGIT_STOPS[0] == 1.125e-07 and LOGIT_STOPS[-1] == round(1 - 1.125e-07, 12)
+    assert MIN_AREAS[:18] == tuple(range(18))
+    assert MIN_AREAS[-1] == 4096
+    assert {0.0, 0.5, 1.0} <= set(EVEN_STOPS)
+    assert set(LOGIT_STOPS) <= set(STOPS)
+    assert (LOGIT_STOPS[0], LOGIT_STOPS[-1]) == (1.125e-07, round(1 - 1.125e-07, 12))
     assert LOGIT_STOPS[340] == round(1 - 0.2689, 12)  # the logit 1
 
 
 def test_a_setting_between_stops_is_refused_and_the_nearest_named() -> None:
     grid = SettingsGrid.from_maps(*random_dataset(1), kernel_sizes=[1, 3])
-    with pytest.raises(ValueError, match="0.1234.*nearest is 0.123"):
+    with pytest.raises(ValueError, match=r"0\.1234.*nearest is 0\.123"):
         grid.at(0.1234, 3, 0)
     with pytest.raises(ValueError, match="kernel size 2"):
         grid.at(0.5, 2, 0)
-    with pytest.raises(ValueError, match="4000.*nearest is"):
+    with pytest.raises(ValueError, match=r"4000.*nearest is"):
         grid.at(0.5, 3, 4000)
     with pytest.raises(ValueError, match="different sliders"):
         SettingsGrid.merge([grid, SettingsGrid.from_maps(*random_dataset(1), kernel_sizes=[1])])

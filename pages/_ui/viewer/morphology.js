@@ -4,11 +4,6 @@
 // A mask is a bitmap: rows of 32-bit words, pixel x of a row in bit x & 31 of word x >> 5, bits past the width 0.
 // So one AND works on 32 pixels, and a mask of 1024² is opened in about a millisecond whatever the kernel.
 
-/** The float32 that a pixel must exceed; Python's np.float32(1 - sensitivity). */
-function thresholdOf(sensitivity) {
-  return Math.fround(1 - sensitivity);
-}
-
 function makeBitmap(width, height) {
   const words = (width + 31) >> 5;
   return { width, height, words, bits: new Int32Array(words * height) };

@@ -5,10 +5,11 @@ starting on a multiple of 4. Knows no Streamlit and no settings.
 """
 
 import hashlib
-import json
 
 import numpy as np
 from PIL import Image
+
+from pages._ui.live.payload import padded, with_header
 
 SHOWN_SIDE = 2048  # longest side in pixels that is sent to the browser; hovering still names the picture's own
 
@@ -45,7 +46,7 @@ def pack(
     if gt_mask is not None:
         arrays["truth"] = gt_mask.astype(np.uint8)
     blobs = {name: np.ascontiguousarray(array).tobytes() for name, array in arrays.items()}
-    body = b"".join(_padded(blob) for blob in blobs.values())
+    body = b"".join(padded(blob) for blob in blobs.values())
     header = {
         "title": title,
         "score": float(image_score),
@@ -57,16 +58,6 @@ def pack(
         "digest": hashlib.blake2b(body, digest_size=12).hexdigest(),
     }
     return with_header(header, body)
-
-
-def with_header(header: dict[str, object], body: bytes) -> bytes:
-    """``body`` behind its length-prefixed, padded JSON header."""
-    text = _padded(json.dumps(header).encode(), b" ")
-    return len(text).to_bytes(4, "little") + text + body
-
-
-def _padded(blob: bytes, fill: bytes = b"\0") -> bytes:
-    return blob + fill * (-len(blob) % 4)
 
 
 def _shrink(image: np.ndarray) -> np.ndarray:

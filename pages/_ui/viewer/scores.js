@@ -96,16 +96,7 @@ function radixSort(keys) {
   return from;
 }
 
-const LOGIT_SPAN = 16; // the logit axis runs from −16 to 16: float32 knows no probability between 1 − 1e-7 and 1
 const HISTOGRAM_BINS = 128;
-
-function logit(probability) {
-  return Math.log(probability) - Math.log1p(-probability);
-}
-
-function sigmoid(z) {
-  return 1 / (1 + Math.exp(-z));
-}
 
 /** Pixels of the map by value, good and defect apart (all good without ground truth), values rising with the bin. */
 function histogramOf(values, truth, onLogitScale) {

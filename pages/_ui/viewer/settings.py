@@ -1,90 +1,31 @@
-"""What the viewer's controls can be set to, and how an untrusted source (browser, URL) is read into it.
+"""What the viewer's controls can be set to. Knows no Streamlit and no picture."""
 
-Knows no Streamlit and no picture.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
+from pages._ui.live.settings import LiveSettings, check_share
 
 Overlay = Literal["heatmap", "mask"]
 
-MAX_KERNEL = 31
-
 
 @dataclass(frozen=True)
-class ViewerSettings:
-    """One setting of the viewer.
+class ViewerSettings(LiveSettings):
+    """One setting of the viewer: the sliders that make a mask, and what is shown.
 
-    sensitivity: in [0, 1]; a pixel is flagged where the map is above 1 − sensitivity, compared as float32.
-    kernel_size: odd, 1–31, side of the opening's square in map pixels.
-    min_area: 8-connected regions of fewer map pixels are removed.
     opacity: of the overlay, in [0, 1].
-    logit_scale: the sensitivity slider and its histogram run on a logit axis.
     overlay: what lies over the picture, the coloured map or the mask.
 
     Raises ValueError, in a sentence, for a value outside its range.
     """
 
-    sensitivity: float = 0.5
-    kernel_size: int = 3
-    min_area: int = 0
     opacity: float = 0.5
     overlay: Overlay = "heatmap"
-    logit_scale: bool = False
     show_contour: bool = True
     show_difference: bool = False
     show_boxes: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("sensitivity", "opacity"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
-        if self.kernel_size % 2 == 0 or not 1 <= self.kernel_size <= MAX_KERNEL:
-            raise ValueError(f"kernel_size is {self.kernel_size}; it must be odd, from 1 to {MAX_KERNEL}")
-        if self.min_area < 0:
-            raise ValueError(f"min_area is {self.min_area}; it must not be negative")
+        super().__post_init__()
+        check_share("opacity", self.opacity)
         if self.overlay not in get_args(Overlay):
             raise ValueError(f"overlay is {self.overlay!r}; it must be one of {', '.join(get_args(Overlay))}")
-
-    @property
-    def threshold(self) -> np.float32:
-        """The value that a map's pixel must exceed, as float32."""
-        return np.float32(1 - self.sensitivity)
-
-
-def read_settings(values: Mapping[str, object], default: ViewerSettings) -> ViewerSettings:
-    """``values`` from outside (a URL's strings, the browser's state) over ``default``.
-
-    An unknown name is passed over; a value that cannot be read or lies outside its range keeps the default.
-    """
-    settings = default
-    for field in fields(ViewerSettings):
-        if field.name not in values:
-            continue
-        try:
-            value = _convert(values[field.name], type(getattr(default, field.name)))
-            settings = _with(settings, field.name, value)
-        except (TypeError, ValueError, OverflowError):
-            continue
-    return settings
-
-
-def _with(settings: ViewerSettings, name: str, value: object) -> ViewerSettings:
-    return ViewerSettings(**{**vars(settings), name: value})
-
-
-def _convert(value: object, kind: type) -> object:
-    if kind is bool:
-        text = str(value).lower()
-        if text not in ("true", "1", "false", "0"):
-            raise ValueError(f"{value!r} is neither true nor false")
-        return text in ("true", "1")
-    if kind is int:
-        number = float(str(value))
-        if number != int(number):
-            raise ValueError(f"{value!r} is not a whole number")
-        return int(number)
-    return kind(str(value))

@@ -1,12 +1,5 @@
 // The payload's bytes as named typed arrays. Knows the layout that payload.py writes, nothing of what is shown.
 
-/** Read one length-prefixed JSON header; returns it with the bytes behind it. */
-function readHeader(bytes) {
-  const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  return { header, rest: bytes.subarray(4 + length) };
-}
-
 /** Everything that the browser knows of one image; `truth` is null without ground truth. */
 function unpackScene(bytes) {
   const { header, rest } = readHeader(bytes);

@@ -64,17 +64,20 @@ const SLIDERS = {
   },
 };
 
-function createControls(root, { onLive, onSettled }) {
+/** `snap` brings a setting to the nearest one that the component knows. */
+function createControls(root, { onLive, onSettled, snap = (setting) => setting }) {
   let settings = null;
   let defaults = null;
   let dragged = null; // the range input under the pointer
   let typed = null; // the number field that is being typed into
-  const sliders = Object.entries(SLIDERS).map(([name, slider]) => ({
-    ...slider,
-    name,
-    input: root.querySelector(`#${slider.id}`),
-    field: root.querySelector(`#${slider.id}Number`),
-  }));
+  const sliders = Object.entries(SLIDERS)
+    .map(([name, slider]) => ({
+      ...slider,
+      name,
+      input: root.querySelector(`#${slider.id}`),
+      field: root.querySelector(`#${slider.id}Number`),
+    }))
+    .filter(({ input }) => input);
   const logitSwitch = root.querySelector("#logit");
   const threshold = root.querySelector("[data-slot=threshold]");
   const toggles = [...root.querySelectorAll("[data-toggle]")];
@@ -82,7 +85,7 @@ function createControls(root, { onLive, onSettled }) {
   for (const toggle of toggles) toggle.dataset.title = toggle.title;
 
   function change(changes) {
-    settings = { ...settings, ...changes };
+    settings = snap({ ...settings, ...changes });
     render();
     onLive(settings);
   }

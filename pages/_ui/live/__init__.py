@@ -1,0 +1,95 @@
+"""What our live components share: sliders and their looks, how one is put together, and how settings travel.
+
+A component gets one payload of bytes and answers with settled settings; a drag is its own business.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+from pages._ui.live.payload import with_header
+from pages._ui.live.settings import LiveSettings, read_settings
+
+_FOLDER = Path(__file__).parent
+# Joined in this order into one ES module: Streamlit takes a single script, and a build step would buy nothing.
+_SCRIPTS = ("header", "scale", "format", "controls")
+_STYLES = ("base", "controls")
+
+Settings = TypeVar("Settings", bound=LiveSettings)
+
+
+@dataclass(frozen=True)
+class _Order(Generic[Settings]):
+    """What Python last told a component to show: ``base`` is sent under ``revision``; ``asked`` came and ``returned``
+    went last.
+    """
+
+    revision: int
+    base: Settings
+    asked: Settings
+    returned: Settings
+
+
+def component(name: str, folder: Path, *scripts: str) -> Callable[..., Any]:
+    """Register the component of ``folder``: one .html, one .css and the named scripts behind the shared ones."""
+    stem = folder.name
+    files = [*(_FOLDER / f"{script}.js" for script in _SCRIPTS), *(folder / f"{script}.js" for script in scripts)]
+    styles = [*(_FOLDER / f"{style}.css" for style in _STYLES), folder / f"{stem}.css"]
+    return st.components.v2.component(
+        name,
+        html=(folder / f"{stem}.html").read_text("utf-8"),
+        css="\n".join(style.read_text("utf-8") for style in styles),
+        js="\n".join(file.read_text("utf-8") for file in files),
+    )
+
+
+def mount_settled(
+    mount: Callable[..., Any],
+    payload: bytes,
+    settings: Settings,
+    key: str,
+    triggers: dict[str, Callable[[], None]] | None = None,
+) -> Settings:
+    """Mount a component on ``payload`` and return the settings as they stand in the browser.
+
+    ``settings`` is an order: it moves the controls when it differs from what the last call got and returned and from
+    what the browser shows (another link, a reset, a recipe). Otherwise the user's last settled values come back, so a
+    page may pass in what it got from the last run, or the same start value each time.
+
+    triggers: callbacks of the component's other events, by name.
+    """
+    slot = f"_live_order_{key}"
+    order: _Order[Settings] | None = st.session_state.get(slot)
+    settled = _settled(key, order)
+    if order is None or settings not in _no_news(order, settled):
+        order = _Order((order.revision if order else 0) + 1, settings, settings, settings)
+    else:
+        order = _Order(order.revision, order.base, settings, settled or order.base)
+    st.session_state[slot] = order
+    header = {"revision": order.revision, "settings": asdict(order.base), "defaults": asdict(type(settings)())}
+    events = {f"on_{name}_change": callback for name, callback in (triggers or {}).items()}
+    mount(key=key, data=with_header(header, payload), on_settled_change=_ignore, **events)
+    return order.returned
+
+
+def _settled(key: str, order: _Order[Settings] | None) -> Settings | None:
+    """The user's last settled values, unless they answer an older order than the present one."""
+    state = st.session_state.get(key) or {}
+    answer = state.get("settled") if isinstance(state, dict) else None
+    if order is None or not isinstance(answer, dict) or answer.get("revision") != order.revision:
+        return None
+    return read_settings(answer, order.base)
+
+
+def _no_news(order: _Order[Settings], settled: Settings | None) -> tuple[Settings, ...]:
+    """Settings that are no new order: what the browser shows, and what the page passed in or got back last time."""
+    if settled is None:
+        return order.base, order.returned
+    return settled, order.asked, order.returned
+
+
+def _ignore() -> None:
+    """A state key exists for Streamlit only with a callback; the rerun itself is all that is needed."""
