@@ -1,10 +1,11 @@
-"""The command line: ``python -m draem_core train | score | demo | doctor``.
+"""The command line: ``python -m draem_core train | score | apply | demo | doctor``.
 
 Reads arguments, calls the library, shows progress. An error that the user can act on is one sentence on
 stderr and exit status 2.
 """
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from draem_core.apply import Verdict, apply_recipe, find_sources, open_recipe
 from draem_core.checkpoints import load_checkpoint
 from draem_core.data.datasets import open_dataset
 from draem_core.data.demo import make_demo
@@ -24,6 +26,7 @@ from draem_core.doctor import examine
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
 from draem_core.precision import Precision
+from draem_core.recipe import load_recipe
 from draem_core.scoring import METRIC_NAMES, score_dataset
 from draem_core.training.config import make_config
 from draem_core.training.loop import EpochReport, StepReport, train
@@ -137,6 +140,58 @@ def score_command(
     for name, reason in scored.metrics["undefined"].items():
         console.print(f"{name} is undefined: {reason}")
     console.print(f"Wrote {out / 'scores.csv'} and {out / 'metrics.json'}")
+
+
+@app.command("apply")
+def apply_command(
+    recipe: Annotated[Path, typer.Argument(help="A recipe saved on the Tune page.")],
+    images: Annotated[list[Path], typer.Argument(help="Pictures, or folders with all that is below them.")],
+    out: Annotated[Path, typer.Option(help="Folder for verdicts.csv, masks, picture_masks and overlays.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="The weights; default: found by their digest.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. Default: the recipe's.")] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="auto, float32, bfloat16 or float16. Default: the recipe's.")
+    ] = None,
+) -> None:
+    """Judge pictures by a recipe. Exit status: 0 all OK, 1 some NG or unsure, 2 an error."""
+    try:
+        status = _apply(recipe, images, out, checkpoint, device, precision)
+    except (DraemError, OSError):
+        raise
+    except KeyboardInterrupt:
+        print(f"Stopped. What was judged until then is in {out}.", file=sys.stderr)
+        status = 2
+    except Exception:  # Python's own status for it would be 1, which is a verdict here
+        traceback.print_exc()
+        status = 2
+    raise typer.Exit(status)
+
+
+def _apply(
+    recipe_file: Path,
+    images: list[Path],
+    out: Path,
+    checkpoint: Path | None,
+    device: str | None,
+    precision: Precision | None,
+) -> int:
+    recipe = load_recipe(recipe_file)
+    sources = find_sources(images, leave_out=out)
+    opened = open_recipe(recipe, checkpoint, device, precision)
+    for note in opened.notes:
+        print(f"Note: {note}", file=sys.stderr)
+    with _progress() as progress:
+        task = progress.add_task("judging", total=len(sources))
+
+        def on_verdict(verdict: Verdict) -> None:
+            progress.advance(task)
+            if verdict.error:
+                print(verdict.error, file=sys.stderr)
+
+        summary = apply_recipe(recipe, opened.predictor, sources, out, on_verdict)
+    counts = f"{summary.ok} OK, {summary.unsure} unsure, {summary.ng} NG, {summary.errors} errors"
+    console.print(f"{counts}. Wrote {out / 'verdicts.csv'}", highlight=False, markup=False, soft_wrap=True)
+    return summary.exit_status
 
 
 @app.command("demo")

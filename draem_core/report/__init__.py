@@ -1,0 +1,1 @@
+"""What leaves the app: tables, masks and a report that stands alone."""
