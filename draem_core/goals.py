@@ -41,7 +41,7 @@ class NoChoice:
 
 
 @dataclass(frozen=True)
-class Zone:
+class ZoneShare:
     """How many defect and good images lie in a zone, and which share of all images that is."""
 
     defect: int
@@ -64,9 +64,9 @@ class Zones:
     threshold: float
     unsure_sensitivity: float
     unsure_threshold: float
-    ng: Zone
-    unsure: Zone
-    ok: Zone
+    ng: ZoneShare
+    unsure: ZoneShare
+    ok: ZoneShare
     reason: str
 
 
@@ -294,7 +294,7 @@ def _best_f1(trials: _Trials) -> Choice:
 def _zones_of(trials: _Trials, ng_stop: _Run, unsure_stop: _Run, miss_share: float, false_alarm_share: float) -> Zones:
     above, reached = ng_stop.counts, unsure_stop.counts
     ng, unsure, ok = (
-        Zone(defect, good, (defect + good) / trials.total)
+        ZoneShare(defect, good, (defect + good) / trials.total)
         for defect, good in (
             (above.tp, above.fp),
             (reached.tp - above.tp, reached.fp - above.fp),

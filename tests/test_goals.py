@@ -20,6 +20,7 @@ from draem_core.goals import (
     zones,
 )
 from draem_core.metrics import Counts
+from draem_core.recipe import zone_of
 from draem_core.sweep import ThresholdSweep
 from draem_core.tally import LOGIT_SLIDER, SLIDER
 
@@ -249,6 +250,9 @@ def test_zones_keep_their_promises_with_the_fewest_unsure(scene, stops, miss_sha
     assert (found.unsure.defect, found.unsure.good) == (flagged.tp - ng.tp, flagged.fp - ng.fp)
     assert (found.ok.defect, found.ok.good) == (flagged.fn, flagged.tn)
     assert found.ng.share + found.unsure.share + found.ok.share == pytest.approx(1)
+    verdicts = [zone_of(float(peak), found.threshold, found.unsure_threshold) for peak in peaks]
+    assert verdicts.count("NG") == ng.tp + ng.fp
+    assert verdicts.count("OK") == flagged.fn + flagged.tn
     assert ng in ng_fits
     assert flagged in ok_fits
     fewest = min(max(0, ok.tp + ok.fp - most.tp - most.fp) for ok in ok_fits for most in ng_fits)
