@@ -12,6 +12,7 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -121,21 +122,28 @@ def score_command(
     precision: Annotated[Precision, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 8,
 ) -> None:
-    """Score a dataset's test images: scores.csv, and metrics.json with AUROC, AP, F1max and AUPRO."""
+    """Score a dataset's test images: scores.csv, and metrics.json with AUROC, AP, F1max and AUPRO.
+
+    Stopped at any moment, the same command goes on. Results of another checkpoint in the same folder are replaced.
+    """
     dataset = open_dataset(data)
     predictor = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
     console.print(f"{dataset.name}: {len(dataset.test)} test images on {predictor.device}, {predictor.precision}")
     with _progress() as progress:
         task = progress.add_task("scoring", total=len(dataset.test))
-        scored = score_dataset(
-            predictor,
-            dataset,
-            out,
-            batch_size=batch_size,
-            on_progress=lambda done: progress.update(task, completed=done),
-        )
+
+        def on_progress(done: int, total: int) -> None:
+            text = "measuring" if done == total else f"scoring {done}/{total}"
+            progress.update(task, completed=done, description=text)
+
+        try:
+            scored = score_dataset(predictor, dataset, out, batch_size=batch_size, on_progress=on_progress)
+        except KeyboardInterrupt as error:
+            done = f"{progress.tasks[0].completed:.0f} of {len(dataset.test)}"
+            print(f"Stopped after {done} images. The same command goes on from there.", file=sys.stderr)
+            raise typer.Exit(130) from error
     for problem in (*dataset.warnings, *scored.problems):
-        console.print(f"[yellow]Note:[/yellow] {problem}")
+        console.print(f"[yellow]Note:[/yellow] {escape(problem)}")
     console.print(_metrics_table(scored.metrics))
     for name, reason in scored.metrics["undefined"].items():
         console.print(f"{name} is undefined: {reason}")

@@ -19,3 +19,11 @@ class DatasetError(DraemError):
 
 class RecipeError(DraemError):
     """A recipe cannot be read or does not fit the checkpoint; the message says which, why, and what to do."""
+
+
+class ScoringError(DraemError):
+    """Results cannot be kept on disk; the message says where, why, and what to do. What is done stays."""
+
+
+class Cancelled(DraemError):  # noqa: N818 – no error, but what was asked for
+    """The user stopped the work; what is done stays."""

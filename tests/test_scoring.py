@@ -37,6 +37,8 @@ class BrightnessPredictor:
     """A stand-in whose map is the picture's brightness, so that a reader knows every value."""
 
     card = CARD
+    precision = "float32"
+    device = torch.device("cpu")
 
     def predict_batch(self, pictures):
         assert all(picture.shape == (32, 32, 3) for picture in pictures)
@@ -69,9 +71,13 @@ def category(tmp_path):
 def scored(category, tmp_path):
     progress = []
     result = score_dataset(
-        BrightnessPredictor(), open_dataset(category), tmp_path / "out", batch_size=3, on_progress=progress.append
+        BrightnessPredictor(),
+        open_dataset(category),
+        tmp_path / "out",
+        batch_size=3,
+        on_progress=lambda *report: progress.append(report),
     )
-    assert progress == [3, 6, 9]
+    assert progress == [(0, 9), (3, 9), (6, 9), (9, 9)]
     return result
 
 

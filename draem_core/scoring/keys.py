@@ -1,0 +1,80 @@
+"""Digests that say whether results on disk are the ones that would be computed now.
+
+Knows what changes a map and what changes a figure; must not know how results are stored.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from draem_core.data.datasets import Dataset
+from draem_core.inference import Predictor
+
+FORMAT = 1
+"""Raise it when the code comes to give other maps, scores or figures from the same files."""
+
+_MAP_FIELDS = {"digest", "input_size", "resize_filter", "color_order", "concat_order", "score_rule"}
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A file's size in bytes and time of change in ns: equal ones are taken for the same content, unread."""
+
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "Stamp":
+        """Raises OSError."""
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns)
+
+    @classmethod
+    def of_or_none(cls, path: Path) -> "Stamp | None":
+        """Return None for a file that is not there or may not be seen."""
+        try:
+            return cls.of(path)
+        except OSError:
+            return None
+
+
+def network_key(predictor: Predictor) -> str:
+    """Return 32 hex digits of all that turns a picture into its map: weights, preprocessing, precision, device type."""
+    card = predictor.card.model_dump(mode="json", include=_MAP_FIELDS)
+    return _digest([FORMAT, card, predictor.precision, predictor.device.type])
+
+
+def score_key(predictor: Predictor, dataset: Dataset) -> str:
+    """Return 32 hex digits that name a folder for the results of this network on the dataset in this place.
+
+    The pictures' content is no part of it: ``score_dataset`` compares that picture by picture, so that one changed
+    file is rescored alone and in the same folder.
+    """
+    return _digest([network_key(predictor), str(dataset.root)])
+
+
+def figures_key(network: str, dataset: Dataset, digests: Mapping[str, str]) -> str:
+    """Return 32 hex digits of all that the figures and problems follow from.
+
+    That is the network's key, the test pictures' names, labels and content, and the masks' stamps. ``digests`` holds
+    a digest by name for each picture whose file could be read.
+    """
+    pictures = [(one.name, one.kind, one.label, digests.get(one.name)) for one in dataset.test]
+    masks = [(one.name, _mask_stamp(one.mask_path)) for one in dataset.samples if one.mask_path is not None]
+    return _digest([network, pictures, masks])
+
+
+def content_digest(content: bytes) -> str:
+    """Return 32 hex digits of a file's bytes."""
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def _mask_stamp(path: Path) -> tuple[int, int] | None:
+    stamp = Stamp.of_or_none(path)
+    return None if stamp is None else (stamp.size, stamp.mtime_ns)
+
+
+def _digest(parts: list) -> str:
+    return content_digest(json.dumps(parts, sort_keys=True).encode())

@@ -1,0 +1,112 @@
+"""The files that a scored dataset leaves for others: its table, its figures, and how they are read again.
+
+Knows what the files hold; must not know networks or how the maps came to be.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from draem_core.atomic import write_atomically
+from draem_core.data.datasets import Dataset, Sample, mask_problems
+from draem_core.scoring.figures import Maps, measure
+from draem_core.scoring.journal import Record
+from draem_core.scoring.keys import figures_key
+from draem_core.scoring.store import COMPLETE, CSV, MAPS, METRICS, TABLE
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredDataset:
+    """A dataset's test images after one pass of the network.
+
+    samples: those that could be scored, in the dataset's order.
+    maps: (N, H, W) float32 read-only memory map of their raw anomaly maps, in ``maps.npy``.
+    scores: (N,) float32 image scores.
+    metrics: what ``metrics.json`` holds.
+    problems: a sentence for each image or mask that could not be used.
+    """
+
+    samples: tuple[Sample, ...]
+    maps: np.ndarray
+    scores: np.ndarray
+    metrics: dict[str, Any]
+    problems: tuple[str, ...]
+
+
+def read_results(out: Path, network: str, dataset: Dataset, records: Mapping[str, Record]) -> ScoredDataset | None:
+    """Return what `write_results` wrote, or None where a file is missing or anything has changed since.
+
+    Args:
+        network: the network's key.
+        records: by name, of the test pictures whose file could be read; ``maps.npy`` holds their maps in order.
+    """
+    try:
+        complete = json.loads((out / COMPLETE).read_bytes())
+        figures = json.loads((out / METRICS).read_bytes())
+        maps = np.load(out / MAPS, mmap_mode="r")
+    except (OSError, ValueError):
+        return None
+    if complete["key"] != _key(network, dataset, records) or not all((out / name).exists() for name in (TABLE, CSV)):
+        return None
+    return _scored(dataset, maps, records, figures, complete["mask_problems"])
+
+
+def write_results(
+    out: Path,
+    network: str,
+    dataset: Dataset,
+    records: Mapping[str, Record],
+    maps: Maps,
+    on_image: Callable[[], object],
+) -> ScoredDataset:
+    """Measure, and write ``scores.parquet``, ``scores.csv``, ``metrics.json``; at least one record has no problem.
+
+    ``maps`` are those of ``maps.npy``, read one at a time. ``on_image`` is as in `measure`. Raises OSError.
+    """
+    forget_results(out)
+    samples, scores = _usable(dataset, records)
+    seconds = sum(records[sample.name].seconds for sample in samples)
+    figures = {**measure(samples, maps, scores, on_image), "seconds": round(seconds, 3)}
+    table = pd.DataFrame(
+        {
+            "file": [sample.name for sample in samples],
+            "kind": [sample.kind for sample in samples],
+            "label": pd.array([sample.label for sample in samples], dtype="Int64"),
+            "image_score": scores,
+        }
+    )
+    of_masks = mask_problems(dataset)
+    write_atomically(out / TABLE, lambda file: table.to_parquet(file, index=False))
+    write_atomically(out / CSV, table.to_csv(index=False).encode())
+    write_atomically(out / METRICS, json.dumps(figures, indent=2, allow_nan=False).encode())
+    complete = {"key": _key(network, dataset, records), "mask_problems": of_masks}
+    write_atomically(out / COMPLETE, json.dumps(complete).encode())
+    return _scored(dataset, np.load(out / MAPS, mmap_mode="r"), records, figures, of_masks)
+
+
+def forget_results(out: Path) -> None:
+    """Remove the file without which nobody believes the others, until `write_results` is through. Raises OSError."""
+    (out / COMPLETE).unlink(missing_ok=True)
+
+
+def _scored(
+    dataset: Dataset, maps: np.ndarray, records: Mapping[str, Record], figures: dict[str, Any], of_masks: list[str]
+) -> ScoredDataset:
+    samples, scores = _usable(dataset, records)
+    of_pictures = [record.problem for record in records.values() if record.problem]
+    return ScoredDataset(samples, maps, scores, figures, (*of_masks, *of_pictures))
+
+
+def _usable(dataset: Dataset, records: Mapping[str, Record]) -> tuple[tuple[Sample, ...], np.ndarray]:
+    """Return the test samples that have a map, and their scores (N,) float32."""
+    samples = tuple(one for one in dataset.test if one.name in records and not records[one.name].problem)
+    return samples, np.array([records[sample.name].score for sample in samples], np.float32)
+
+
+def _key(network: str, dataset: Dataset, records: Mapping[str, Record]) -> str:
+    return figures_key(network, dataset, {name: record.digest for name, record in records.items()})
