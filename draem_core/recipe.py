@@ -77,8 +77,9 @@ class Measured(BaseModel):
     """Figures and the images that they were measured on.
 
     unlabelled: images without a label, which no figure counts. dataset_digest: of the images, or the key of the
-    scores. tuned_on_these: the setting was chosen on these same images, so the figures are optimistic; where it was
-    chosen on a part of them, ``split`` says on which. figures: by name (image_f1, pixel_auroc …), None where undefined.
+    scores. tuned_on_these: the setting was chosen on these same images, so the figures are optimistic. split: which
+    part of the dataset these images are ("tuning half", "checking half"), None for all of it. figures: by name
+    (image_f1, pixel_auroc …), None where undefined; the ends of NAME's 95 % interval are NAME_low and NAME_high.
     """
 
     model_config = _STRICT
@@ -113,6 +114,8 @@ class Recipe(BaseModel):
         is unsure. ``unsure_threshold`` is its raw value.
     normalised_pixel_threshold, normalised_unsure_threshold: the same values as anomalib shows them; None where the
         checkpoint is not calibrated.
+    measured: how well the setting did; where a dataset was split, one entry for the images that it was chosen on and
+        one for those that it was checked on.
     normalize: the person who tuned looked at normalised values. Masks and verdicts come from the raw ones in any case.
 
     Raises ValidationError where an entry is out of range or two contradict each other.
@@ -132,7 +135,7 @@ class Recipe(BaseModel):
     normalised_pixel_threshold: float | None = None
     normalised_unsure_threshold: float | None = None
     computation: Computation
-    measured: Measured | None = None
+    measured: tuple[Measured, ...] = ()
     note: Annotated[str, Field(max_length=10_000)] = ""
     created: Annotated[AwareDatetime, Field(strict=False)]
     app_version: Text = APP_VERSION
@@ -146,7 +149,7 @@ class Recipe(BaseModel):
         *,
         unsure_sensitivity: float | None = None,
         normalize: bool = False,
-        measured: Measured | None = None,
+        measured: tuple[Measured, ...] = (),
         note: str = "",
     ) -> Self:
         """Return the recipe of a setting, with the thresholds that follow from it, made now.

@@ -47,7 +47,7 @@ MEASURED = Measured(
 
 
 def make(card=CARD, sensitivity=0.25, **more):
-    return Recipe.of(card, PostProcess(sensitivity, 5, 12), COMPUTATION, measured=MEASURED, **more)
+    return Recipe.of(card, PostProcess(sensitivity, 5, 12), COMPUTATION, measured=(MEASURED,), **more)
 
 
 def changed(recipe, **entries):
@@ -87,7 +87,7 @@ def test_numbers_that_a_reader_can_compute():
     assert recipe.normalised_unsure_threshold == 0.5
     assert [recipe.zone(peak) for peak in (-np.inf, 0.5, 0.6, 0.75, 0.76)] == ["OK", "OK", "unsure", "unsure", "NG"]
     assert make().zone(0.7) == "OK", "without zones there is no unsure"
-    assert recipe.measured.figures == {"image_f1": 0.75, "aupro": None}
+    assert recipe.measured[0].figures == {"image_f1": 0.75, "aupro": None}
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
@@ -129,8 +129,9 @@ def test_the_normalised_slider_means_the_raw_one():
         ({"normalize": True}, "not calibrated"),
         ({"checkpoint__digest": "abc"}, "digest"),
         ({"checkpoint__flavour": "theirs"}, "flavour"),
-        ({"measured__good": -1}, "good"),
-        ({"measured__figures": {"f1": "high"}}, "figures"),
+        ({"measured": [{**MEASURED.model_dump(), "good": -1}]}, "good"),
+        ({"measured": [{**MEASURED.model_dump(), "figures": {"f1": "high"}}]}, "figures"),
+        ({"measured": MEASURED.model_dump()}, "measured"),
         ({"created": "2026-11-22T04:00:00"}, "created"),
         ({"surprise": 1}, "surprise"),
         ({"checkpoint__surprise": 1}, "surprise"),
