@@ -30,7 +30,12 @@ from draem_core.precision import Precision
 from draem_core.recipe import load_recipe
 from draem_core.scoring import METRIC_NAMES, score_dataset
 from draem_core.training.config import make_config
-from draem_core.training.loop import EpochReport, StepReport, train
+from draem_core.training.labelled import few_of_each_kind, load_labelled
+from draem_core.training.loop import train
+from draem_core.training.parallel import torchrun_rank
+from draem_core.training.reports import EpochReport, StepReport
+from draem_core.training.tensorboard import TensorBoardLog
+from draem_core.training.validation import disagreement
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
@@ -60,16 +65,37 @@ def train_command(
     width: Annotated[
         tuple[int, int] | None, typer.Option(help="Base widths of the two networks. Default 128 64.")
     ] = None,
+    sspcab: Annotated[bool | None, typer.Option(help="Put an SSPCAB into the reconstructive network.")] = None,
     crop_size: Annotated[int | None, typer.Option(help="Train on random squares of this side. Default: all.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adam or adamw.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default 0.0001.")] = None,
     schedule: Annotated[str | None, typer.Option(help="original, anomalib or cosine.")] = None,
+    loss_weight: Annotated[
+        list[str] | None, typer.Option(help="What a part of the loss weighs, e.g. l1=1; repeat for several.")
+    ] = None,
+    cutpaste_share: Annotated[float | None, typer.Option(help="Share of CutPaste anomalies. Default 0.")] = None,
     seed: Annotated[int | None, typer.Option(help="Default 0.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
+    validation_share: Annotated[
+        float | None, typer.Option(help="Share of good images held out and judged each epoch. Default 0.")
+    ] = None,
+    test_every: Annotated[
+        int | None, typer.Option(help="Judge the test set every so many epochs; 0 never. Default 0.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better validation loss. Default never.")
+    ] = None,
+    probes: Annotated[int | None, typer.Option(help="Images whose repaint is kept at each epoch. Default 8.")] = None,
     keep: Annotated[int | None, typer.Option(help="Newest checkpoints to keep; 0 keeps all. Default 3.")] = None,
+    keep_best: Annotated[bool | None, typer.Option(help="Keep the best checkpoints besides. Default yes.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default all cores.")] = None,
+    tensorboard: Annotated[bool, typer.Option(help="Write curves for TensorBoard into the run folder too.")] = False,
 ) -> None:
-    """Train DRAEM on a category's good images. Killed at any moment, the same command goes on."""
+    """Train DRAEM on a category's good images. Killed at any moment, the same command goes on.
+
+    On several GPUs: torchrun --nproc-per-node 4 -m draem_core train …
+    """
     keep_freed_memory()
     if threads:
         torch.set_num_threads(threads)
@@ -81,20 +107,37 @@ def train_command(
         "epochs": epochs,
         "batch_size": batch_size,
         "widths": width,
+        "sspcab": sspcab,
         "crop_size": crop_size,
+        "optimizer": optimizer,
         "learning_rate": learning_rate,
         "schedule": schedule,
+        "loss_weights": {part: weight for part, _, weight in (text.partition("=") for text in loss_weight or ())}
+        or None,
+        "cutpaste_share": cutpaste_share,
         "seed": seed,
         "device": device,
         "precision": precision,
+        "validation_share": validation_share,
+        "test_every": test_every,
+        "patience": patience,
+        "probes": probes,
         "keep": keep,
+        "keep_best": keep_best,
     }
     settings = make_config(given, config)
+    quiet = torchrun_rank() > 0  # the first process speaks for all
+    log = TensorBoardLog(settings.out / "tensorboard") if tensorboard and not quiet else None
     dataset = open_dataset(settings.data)
     images = load_pictures([sample.path for sample in dataset.train_good], settings.input_size)
     textures = load_textures(settings.anomaly_sources, settings.train_size, settings.seed)
-    console.print(f"{len(images)} good images, {len(textures)} anomaly textures → {settings.out}")
-    with _progress() as progress:
+    judged_by = dataset.test if settings.test_every else few_of_each_kind(dataset.test, settings.probes)
+    test = load_labelled(judged_by, settings.input_size)
+    with _progress(disable=quiet) as progress:
+        if not quiet:
+            for problem in test.problems:
+                progress.console.print(f"[yellow]Note:[/yellow] {problem}")
+            progress.console.print(f"{len(images)} good images, {len(textures)} anomaly textures → {settings.out}")
         task = progress.add_task("training", total=None)
 
         def on_step(report: StepReport) -> None:
@@ -103,14 +146,19 @@ def train_command(
                 f"epoch {report.epoch}/{report.epochs}  loss {report.loss:.4f}  {_duration(report.seconds_left)} left"
             )
             progress.update(task, total=report.epochs * report.steps, completed=done, description=text)
+            if log:
+                log.step(report)
 
         def on_epoch(report: EpochReport) -> None:
-            parts = f"l2 {report.l2:.5f}  ssim {report.ssim:.4f}  focal {report.focal:.5f}"
-            speed = f"{report.images / report.seconds:.1f} images/s"
-            progress.console.print(f"epoch {report.epoch}  {parts}  total {report.total:.4f}  {speed}", highlight=False)
+            progress.console.print(_epoch_line(report), highlight=False)
+            if (warning := disagreement(report.row())) is not None:
+                progress.console.print(f"[yellow]Note:[/yellow] {warning}")
+            if log:
+                log.epoch(report)
 
-        checkpoint = train(settings, images, textures, on_step=on_step, on_epoch=on_epoch)
-    console.print(f"Trained. Checkpoint: {checkpoint}")
+        checkpoint = train(settings, images, textures, test=test, on_step=on_step, on_epoch=on_epoch)
+    if not quiet:
+        console.print(f"Trained. Checkpoint: {checkpoint}")
 
 
 @app.command("score")
@@ -229,9 +277,20 @@ def doctor_command() -> None:
         raise typer.Exit(1)
 
 
-def _progress() -> Progress:
+def _progress(disable: bool = False) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console)
+    return Progress(*columns, console=console, disable=disable)
+
+
+def _epoch_line(report: EpochReport) -> str:
+    parts = f"l2 {report.l2:.5f}  ssim {report.ssim:.4f}  focal {report.focal:.5f}  total {report.total:.4f}"
+    speed = f"{report.images / report.seconds:.1f} images/s"
+    judged = ""
+    if report.validation:
+        judged += f"  validation {report.validation.total:.4f} (image AUROC {report.validation.image_auroc:.3f})"
+    if report.test:
+        judged += f"  test image AUROC {report.test.image_auroc:.3f}, pixel {report.test.pixel_auroc:.3f}"
+    return f"epoch {report.epoch}  {parts}{judged}  {speed}"
 
 
 def _duration(seconds: float) -> str:

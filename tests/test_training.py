@@ -1,11 +1,13 @@
 """The training loop on tiny networks: it learns, it resumes to the last bit, it fails in sentences."""
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,11 @@ import torch
 from PIL import Image
 
 from draem_core.checkpoints import load_checkpoint
+from draem_core.training import layers, losses
+from draem_core.training.batches import random_crops
 from draem_core.training.config import ConfigError, TrainConfig, make_config
-from draem_core.training.loop import TrainingError, learning_rate, random_crops, train
+from draem_core.training.loop import TrainingError, train
+from draem_core.training.schedule import learning_rate
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -127,16 +132,40 @@ def test_another_config_does_not_overwrite_a_run(tmp_path, images, textures):
         train(config(tmp_path, epochs=1, learning_rate=5e-3), images, textures)
 
 
-def test_a_loss_that_is_not_finite_stops_with_epoch_and_part(tmp_path, images, textures, monkeypatch):
-    def broken(**tensors):
-        nothing = torch.zeros((), requires_grad=True)
-        return LossStub(l2=nothing, ssim=nothing, focal=nothing * torch.nan)
+@pytest.mark.parametrize("part", ["l2", "ssim", "focal"])
+def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_part(tmp_path, images, textures, monkeypatch, part):
+    healthy, calls = losses.draem_loss, itertools.count()
 
-    from draem_core.training.losses import DraemLoss as LossStub
+    def broken(*tensors, **options):
+        loss = healthy(*tensors, **options)
+        return loss if next(calls) < 3 else replace(loss, **{part: getattr(loss, part) * torch.nan})
 
-    monkeypatch.setattr("draem_core.training.loop.draem_loss", lambda *tensors: broken())
-    with pytest.raises(TrainingError, match="focal loss is not finite at epoch 1, step 1"):
+    monkeypatch.setattr("draem_core.training.loop.draem_loss", broken)
+    with pytest.raises(TrainingError, match=f"The {part} loss is not finite at epoch 2, step 2"):
         train(config(tmp_path), images, textures)
+    assert f"The {part} loss" in (tmp_path / "stopped.txt").read_text()
+    assert all(tensor.isfinite().all() for tensor in weights_of(tmp_path).values()), "the last good epoch is kept"
+    monkeypatch.undo()
+    train(config(tmp_path), images, textures)
+    assert not (tmp_path / "stopped.txt").exists(), "a run that goes on is no longer stopped"
+    assert pd.read_csv(tmp_path / "metrics.csv")["epoch"].tolist() == [1, 2, 3]
+
+
+def test_a_gradient_or_weight_that_is_not_finite_stops_too(tmp_path, images, textures, monkeypatch):
+    def poison(model):
+        next(model.parameters()).grad[0] = torch.nan
+        return healthy(model)
+
+    healthy = layers.gradient_norms
+    monkeypatch.setattr("draem_core.training.loop.gradient_norms", poison)
+    named = r"gradient of reconstructive_subnetwork\.encoder\.block1\.0\.weight is not finite at epoch 1, step 1"
+    with pytest.raises(TrainingError, match=named):
+        train(config(tmp_path), images, textures)
+    monkeypatch.undo()
+    monkeypatch.setattr("draem_core.training.loop.first_broken", lambda model: "some.layer")
+    with pytest.raises(TrainingError, match=r"weights some\.layer are not finite after epoch 1"):
+        train(config(tmp_path), images, textures)
+    assert not (tmp_path / "state.pt").exists()
 
 
 def test_schedules(tmp_path):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from draem_core.synthesis.augment import augment_textures, rotate_images
+from draem_core.synthesis.cutpaste import cut_and_paste
 from draem_core.synthesis.perlin import perlin_noise, random_scales
 
 NOISE_THRESHOLD = 0.5
@@ -49,6 +50,7 @@ def synthesise(
     *,
     clean_share: float = 0.5,
     rotate_share: float = 0.0,
+    cutpaste_share: float = 0.0,
 ) -> SyntheticBatch:
     """Make a training batch of good images.
 
@@ -58,6 +60,7 @@ def synthesise(
         generator: on the device where all of this runs.
         clean_share: probability that a sample gets no anomaly.
         rotate_share: probability that a good image is first turned by up to ±90° (original: 0.3).
+        cutpaste_share: probability that an anomaly is a piece of the image in the wrong place, not a texture.
     """
     count, device = len(images), generator.device
     images = _rotate_some(images, rotate_share, generator) if rotate_share else images
@@ -72,6 +75,9 @@ def synthesise(
         share = torch.rand(len(samples), 1, 1, 1, generator=generator, device=device) * MAX_IMAGE_SHARE
         corrupted[samples] = blend(images[samples], augment_textures(texture, generator), mask, share)
         masks[samples] = mask
+        if cutpaste_share:
+            moved = samples[torch.rand(len(samples), generator=generator, device=device) < cutpaste_share]
+            corrupted[moved], masks[moved] = cut_and_paste(images[moved], generator)
     return SyntheticBatch(images, corrupted, masks)
 
 

@@ -9,6 +9,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -17,6 +19,7 @@ from pydantic import (
 )
 
 from draem_core.errors import DraemError
+from draem_core.training.losses import LossWeights
 
 Schedule = Literal["original", "anomalib", "cosine"]
 
@@ -32,13 +35,27 @@ class TrainConfig(BaseModel):
     out: the run folder.
     anomaly_sources: a folder of textures; None takes the built-in ones.
     start_from: a checkpoint of the same widths whose weights training begins with; None begins with random ones.
+    batch_size: images per step; under torchrun, per process.
     widths: base widths of (reconstructive, discriminative) network.
+    sspcab: the reconstructive network's fifth block is an SSPCAB.
     crop_size: train on a random square of this side from each image, not on the whole; more and cheaper steps,
         which suits textures and short runs. None trains on whole images, as the original does.
+    optimizer: "adam" as the original, or "adamw" with ``weight_decay``.
     schedule: "original" ×0.2 at 0.8 and 0.9 of the epochs; "anomalib" ×0.1 at epochs 400 and 600;
         "cosine" warms up over the first 3 % and falls to 0, which suits short runs.
+    loss_weights: what each part of the loss weighs.
+    focal_alpha: None weighs good and anomalous pixels alike; 1 ignores the good ones, which ruins the map.
+    clean_share: probability that a training sample gets no anomaly.
+    cutpaste_share: probability that an anomaly is a piece of the image itself in the wrong place, not a texture.
     rotate_share: probability that a good image is turned by up to ±90°.
+    precision: "auto" takes bfloat16 where the device has it, else float32.
+    validation_share: share of the good images that are held out and judged each epoch with synthetic defects.
+    test_every: judge the labelled test set, where there is one, every so many epochs and at the last; 0 never.
+    patience: stop when the validation loss has not improved for so many epochs; 0 never does.
+    probes: how many images have their reconstruction and map kept at every epoch; 0 keeps none.
+    probe_side: the longer side of these pictures on disk; the network sees them whole.
     keep: how many of the newest per-epoch checkpoints stay on disk; 0 keeps all.
+    keep_best: keep, besides, the best by validation loss and the best by the test set's image AUROC.
     checkpoint_dtype: how weights are stored; float16 halves the file.
     """
 
@@ -51,16 +68,28 @@ class TrainConfig(BaseModel):
     epochs: PositiveInt = 700
     batch_size: PositiveInt = 8
     widths: tuple[PositiveInt, PositiveInt] = (128, 64)
+    sspcab: bool = False
     input_size: tuple[PositiveInt, PositiveInt] = (256, 256)
     crop_size: PositiveInt | None = None
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: NonNegativeFloat = 0.01
     learning_rate: PositiveFloat = 1e-4
     schedule: Schedule = "original"
+    loss_weights: LossWeights = LossWeights()
+    focal_alpha: float | None = Field(default=None, ge=0, le=1)
     clean_share: float = Field(default=0.5, ge=0, lt=1)
+    cutpaste_share: float = Field(default=0.0, ge=0, le=1)
     rotate_share: float = Field(default=0.3, ge=0, le=1)
     seed: int = Field(default=0, ge=0, lt=2**31)
     device: str = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    keep: int = Field(default=3, ge=0)
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    validation_share: float = Field(default=0.0, ge=0, le=0.5)
+    test_every: NonNegativeInt = 0
+    patience: NonNegativeInt = 0
+    probes: NonNegativeInt = 8
+    probe_side: PositiveInt = 128
+    keep: NonNegativeInt = 3
+    keep_best: bool = True
     checkpoint_dtype: Literal["float32", "float16"] = "float32"
 
     @field_validator("input_size")
@@ -71,9 +100,11 @@ class TrainConfig(BaseModel):
         return size
 
     @model_validator(mode="after")
-    def _crop_fits(self) -> "TrainConfig":
+    def _fields_agree(self) -> "TrainConfig":
         if self.crop_size and (self.crop_size % 32 or self.crop_size > min(self.input_size)):
             raise ValueError("crop_size must divide by 32 and fit into input_size")
+        if self.patience and not self.validation_share:
+            raise ValueError("patience watches the validation loss; set validation_share as well, to 0.1 for instance")
         return self
 
     @property

@@ -6,56 +6,37 @@ one would have done.
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from draem_core.checkpoints import load_checkpoint
-from draem_core.devices import describe_machine, has_fast_bfloat16, pick_device
+from draem_core.devices import pick_device
 from draem_core.errors import DraemError
-from draem_core.models import Draem
 from draem_core.synthesis import synthesise
+from draem_core.training.batches import batches, hold_out, random_crops
+from draem_core.training.build import card_of_run, new_network, new_optimizer, tap_sspcab
 from draem_core.training.config import ConfigError, TrainConfig
-from draem_core.training.losses import DraemLoss, draem_loss
+from draem_core.training.evaluation import autocast, short_float
+from draem_core.training.labelled import LabelledImages
+from draem_core.training.layers import first_broken, gradient_norms, norm_of
+from draem_core.training.losses import PARTS, DraemLoss, draem_loss
+from draem_core.training.parallel import Team, team_on
+from draem_core.training.reports import Clock, EpochReport, StepReport
 from draem_core.training.run_folder import RunFolder
-from draem_core.types import Card
+from draem_core.training.schedule import learning_rate, patience_is_spent
+from draem_core.training.validation import judge, validate
+from draem_core.training.watch import Watch
 
-WARM_UP_SHARE = 0.03
 GRADIENT_NORM_LIMIT = 1.0
+SMALLEST_SCALE = 2.0**-14  # of float16's gradients; below it, overflow is no accident
 
 
 class TrainingError(DraemError):
-    """Training cannot go on; the message says at which epoch and why."""
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """Where a run stands after a step; ``seconds_left`` is an estimate from the steps since it was started."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    seconds_left: float
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """Means over one finished epoch. ``seconds`` is this epoch's wall time, ``images`` how many it saw."""
-
-    epoch: int
-    l2: float
-    ssim: float
-    focal: float
-    total: float
-    learning_rate: float
-    images: int
-    seconds: float
+    """Training cannot go on; the message says at which epoch and step, in which part, and what to try."""
 
 
 def train(
@@ -63,204 +44,194 @@ def train(
     images: Tensor,
     textures: Tensor,
     *,
+    test: LabelledImages | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> Path:
     """Train, or go on where the run folder stopped, and return the last epoch's checkpoint.
 
+    Under ``torchrun`` every process calls this; the first one alone writes and calls back.
+
     Args:
         config: what to do; its ``out`` is the run folder.
         images: (N, 3, H, W) uint8 RGB, good, at the config's input size.
         textures: (M, 3, h, w) uint8, the anomaly sources, at the config's ``train_size``.
+        test: the labelled test set at the config's input size, to judge epochs by and to choose probes from.
 
     Raises:
         ConfigError: the folder holds a run of another config, or ``start_from`` has other widths.
-        CheckpointError: ``start_from`` does not open.
-        TrainingError: a loss is no longer finite.
+        CheckpointError: ``start_from`` does not open, or a checkpoint cannot be written.
+        RunFolderError: the run folder cannot be used.
+        TrainingError: a loss, a gradient or a weight is no longer finite; the last good epoch is kept.
     """
-    device = pick_device(config.device)
-    folder = RunFolder(config.out)
-    state = folder.start(config)
-    torch.manual_seed(config.seed)
-    model = Draem(config.widths)
-    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model.apply(_original_initialisation)
-    if config.start_from and state is None:
-        _take_weights(model, config.start_from)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=device.type != "mps")
-    history: list[dict[str, Any]] = []
-    if state is not None:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        history = state["history"]
-    done = len(history)
-    clock = _Clock(total=(config.epochs - done) * math.ceil(len(images) / config.batch_size))
-    for epoch in range(done + 1, config.epochs + 1):
-        started = time.perf_counter()
-        rate = learning_rate(config, epoch)
-        for group in optimizer.param_groups:
+    with team_on(pick_device(config.device)) as team:
+        trainer = _Trainer(config, images, textures, test, team)
+        try:
+            return trainer.run(on_step or (lambda _: None), on_epoch or (lambda _: None))
+        except TrainingError as error:
+            trainer.folder.stop_file.write_text(f"{error}\n", encoding="utf-8")
+            raise
+
+
+class _Trainer:
+    """One process's part of one run."""
+
+    def __init__(
+        self, config: TrainConfig, images: Tensor, textures: Tensor, test: LabelledImages | None, team: Team
+    ) -> None:
+        self.config, self.team, self.textures, self.test = config, team, textures, test
+        self.images, self.held_out = hold_out(images, config.validation_share, config.seed)
+        mine = math.ceil(len(self.images) / team.size)
+        self.steps = math.ceil(mine / config.batch_size)
+        if mine % config.batch_size == 1 and config.train_size == (32, 32):
+            raise ConfigError(
+                f"{mine} images in batches of {config.batch_size} leave a last batch of one image of 32×32, "
+                "which batch-norm cannot train on. Take another --batch-size."
+            )
+        self.folder = RunFolder(config.out)
+        if team.leads:
+            self.folder.start(config)
+        team.wait()
+        state = self.folder.load_state()
+        self.short = short_float(config, team.device)
+        self.model = new_network(config, team.device, start_from=None if state else config.start_from)
+        self.optimizer = new_optimizer(config, self.model)
+        self.scaler = torch.amp.GradScaler(team.device.type, enabled=self.short == torch.float16)
+        self.history: list[dict[str, Any]] = []
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state.get("scaler") or self.scaler.state_dict())
+            self.history = state["history"]
+        self.predicted = tap_sspcab(self.model)
+        self.network = team.wrap(self.model, some_unused=not config.loss_weights.focal)
+        self.watch: Watch | None = None
+        if team.leads:
+            self.watch = Watch(config, self.folder, self.short, len(self.history))
+            self.watch.choose_probes(test, self.images, textures)
+
+    def run(self, on_step: Callable[[StepReport], None], on_epoch: Callable[[EpochReport], None]) -> Path:
+        """Train the epochs that are missing, save each, and return the last one's checkpoint."""
+        clock = Clock(total=(self.config.epochs - len(self.history)) * self.steps)
+        while len(self.history) < self.config.epochs and not self._is_spent():
+            report = self._train_epoch(len(self.history) + 1, clock, on_step)
+            if self.watch:
+                report = self._judged(report)
+                self.watch.after_epoch(report.epoch, self.model)
+            self.history.append(report.row())
+            if self.team.leads:
+                self._save(report.epoch)
+                on_epoch(report)
+        return self.folder.checkpoint(len(self.history))
+
+    def _train_epoch(self, epoch: int, clock: Clock, on_step: Callable[[StepReport], None]) -> EpochReport:
+        config, team = self.config, self.team
+        started, rate = time.perf_counter(), learning_rate(config, epoch)
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
-        means = _one_epoch(config, epoch, model, optimizer, images, textures, clock, on_step)
-        report = EpochReport(epoch, *means, rate, len(images), time.perf_counter() - started)
-        history.append(vars(report))
-        snapshot = {
-            "epoch": epoch,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "history": history,
-        }
-        folder.save_epoch(model, _card(config, model, history, len(images)), snapshot, config)
-        if on_epoch:
-            on_epoch(report)
-    return folder.checkpoints / f"epoch_{config.epochs:04d}.safetensors"
+        seed = config.seed * 1_000_003 + epoch
+        generator = torch.Generator(team.device).manual_seed(seed + team.rank * 2**40)
+        self.model.train()
+        sums, seen = torch.zeros(len(PARTS) + 1, dtype=torch.float64), 0
+        for step, batch in enumerate(batches(self.images, config.batch_size, seed, team.rank, team.size), start=1):
+            loss = self._loss(batch, generator)
+            parts = team.add_up(loss.parts) / team.size
+            _refuse_broken_loss(parts, epoch, step)
+            norms = self._descend(loss, epoch, step)
+            sums += parts.double() * len(batch)
+            seen += len(batch)
+            clock.tick()
+            if self.watch:
+                l1, l2, ssim, focal, sspcab, total = parts.tolist()
+                place = (epoch, config.epochs, step, self.steps, total, clock.seconds_left)
+                report = StepReport(*place, l1, l2, ssim, focal, sspcab, float(norm_of(norms)), rate)
+                self.watch.after_step(report, norms)
+                on_step(report)
+        l1, l2, ssim, focal, sspcab, total = (sums / seen).tolist()
+        seconds = time.perf_counter() - started
+        return EpochReport(epoch, l1, l2, ssim, focal, sspcab, total, rate, seen * team.size, seconds)
 
-
-def learning_rate(config: TrainConfig, epoch: int) -> float:
-    """Return the learning rate of an epoch (from 1) by the config's schedule."""
-    if config.schedule == "original":
-        drops = sum(epoch > share * config.epochs for share in (0.8, 0.9))
-        return config.learning_rate * 0.2**drops
-    if config.schedule == "anomalib":
-        return config.learning_rate * 0.1 ** sum(epoch > drop for drop in (400, 600))
-    warm_up = max(1, round(WARM_UP_SHARE * config.epochs))
-    if epoch <= warm_up:
-        return config.learning_rate * epoch / (warm_up + 1)
-    progress = (epoch - warm_up) / (config.epochs - warm_up + 1)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def _one_epoch(
-    config: TrainConfig,
-    epoch: int,
-    model: Draem,
-    optimizer: torch.optim.Optimizer,
-    images: Tensor,
-    textures: Tensor,
-    clock: "_Clock",
-    on_step: Callable[[StepReport], None] | None,
-) -> tuple[float, float, float, float]:
-    """Return the epoch's means of (l2, ssim, focal, total)."""
-    device = next(model.parameters()).device
-    generator = torch.Generator(device).manual_seed(config.seed * 1_000_003 + epoch)
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=_uses_bfloat16(config, device))
-    model.train()
-    sums, steps = torch.zeros(4), math.ceil(len(images) / config.batch_size)
-    for step, batch in enumerate(_batches(images, config, epoch), start=1):
+    def _loss(self, batch: Tensor, generator: torch.Generator) -> DraemLoss:
+        config = self.config
         synthetic = synthesise(
-            random_crops(batch.to(device), config.train_size, generator).float() / 255,
-            textures,
+            random_crops(batch.to(self.team.device), config.train_size, generator).float() / 255,
+            self.textures,
             generator,
             clean_share=config.clean_share,
             rotate_share=config.rotate_share,
+            cutpaste_share=config.cutpaste_share,
         )
-        with autocast:
-            reconstruction, logits = model(synthetic.corrupted.contiguous(memory_format=torch.channels_last))
-        loss = draem_loss(synthetic.image, reconstruction, synthetic.anomaly_mask, logits)
-        _refuse_non_finite(loss, epoch, step)
-        optimizer.zero_grad()
-        loss.total.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM_LIMIT)
-        optimizer.step()
-        parts = torch.stack((loss.l2, loss.ssim, loss.focal, loss.total)).detach().cpu()
-        sums += parts * len(batch)
-        clock.tick()
-        if on_step:
-            on_step(StepReport(epoch, config.epochs, step, steps, float(parts[3]), clock.seconds_left))
-    l2, ssim, focal, total = (sums / len(images)).tolist()
-    return l2, ssim, focal, total
+        with autocast(self.team.device, self.short):
+            shown = synthetic.corrupted.contiguous(memory_format=torch.channels_last)
+            reconstruction, logits = self.network(shown)
+        return draem_loss(
+            synthetic.image,
+            reconstruction,
+            synthetic.anomaly_mask,
+            logits,
+            weights=config.loss_weights,
+            focal_alpha=config.focal_alpha,
+            predicted=self.predicted(),
+        )
+
+    def _descend(self, loss: DraemLoss, epoch: int, step: int) -> dict[str, Tensor]:
+        """Take one step down the loss and return the gradients' norms, before clipping, by parameter."""
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss.total).backward()
+        self.scaler.unscale_(self.optimizer)
+        norms = gradient_norms(self.model)
+        whole = norm_of(norms)
+        may_overflow = self.scaler.is_enabled() and self.scaler.get_scale() > SMALLEST_SCALE
+        if not torch.isfinite(whole) and not may_overflow:
+            _refuse_broken_gradient(norms, epoch, step)
+        nn.utils.clip_grads_with_norm_(self.model.parameters(), GRADIENT_NORM_LIMIT, whole)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return norms
+
+    def _judged(self, report: EpochReport) -> EpochReport:
+        """Add the figures of held-out and test images, as the config asks for them."""
+        config, epoch = self.config, report.epoch
+        validation = test = None
+        if len(self.held_out):
+            validation = validate(self.model, self.held_out, self.textures, config, self.short, self.predicted)
+        due = config.test_every and (epoch % config.test_every == 0 or epoch == config.epochs)
+        if due and self.test is not None and len(self.test):
+            test = judge(self.model, self.test, config.batch_size, self.short)
+        return replace(report, validation=validation, test=test)
+
+    def _save(self, epoch: int) -> None:
+        broken = first_broken(self.model)
+        if broken:
+            raise TrainingError(f"The weights {broken} are not finite after epoch {epoch}. {_WAY_OUT}")
+        state = {
+            "epoch": epoch,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": self.history,
+        }
+        card = card_of_run(self.config, self.model, self.history, len(self.images))
+        self.folder.save_epoch(self.model, card, state, self.config)
+
+    def _is_spent(self) -> bool:
+        """Tell whether the first process, which alone validates, finds the patience spent."""
+        spent = self.team.leads and patience_is_spent(self.config, self.history)
+        return bool(self.team.add_up(torch.tensor(float(spent))))
 
 
-def random_crops(images: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Return a random part of each image, (B, C, H, W) → (B, C, *size); the images themselves where they fit."""
-    count, height, width = len(images), images.shape[2], images.shape[3]
-    if (height, width) == size:
-        return images
-    device = images.device
-    top = torch.randint(height - size[0] + 1, (count, 1), generator=generator, device=device)
-    left = torch.randint(width - size[1] + 1, (count, 1), generator=generator, device=device)
-    rows = (top + torch.arange(size[0], device=device))[:, :, None]
-    columns = (left + torch.arange(size[1], device=device))[:, None, :]
-    which = torch.arange(count, device=device)[:, None, None]
-    return images[which, :, rows, columns].permute(0, 3, 1, 2)
+_WAY_OUT = "The run folder keeps the last good epoch; start anew with a lower --learning-rate or --precision float32."
 
 
-def _batches(images: Tensor, config: TrainConfig, epoch: int) -> Iterator[Tensor]:
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed * 1_000_003 + epoch))
-    yield from (images[part] for part in order.split(config.batch_size))
-
-
-def _uses_bfloat16(config: TrainConfig, device: torch.device) -> bool:
-    return config.precision == "bfloat16" or (config.precision == "auto" and has_fast_bfloat16(device))
-
-
-def _refuse_non_finite(loss: DraemLoss, epoch: int, step: int) -> None:
-    if torch.isfinite(loss.total):
+def _refuse_broken_loss(parts: Tensor, epoch: int, step: int) -> None:
+    if torch.isfinite(parts).all():
         return
-    broken = [name for name in ("l2", "ssim", "focal") if not torch.isfinite(getattr(loss, name))]
-    raise TrainingError(
-        f"The {' and '.join(broken)} loss is not finite at epoch {epoch}, step {step}. "
-        "The run folder keeps the last good epoch; start anew with a lower --learning-rate or --precision float32."
-    )
+    broken = [name for name, part in zip(PARTS, parts[:-1], strict=True) if not torch.isfinite(part)]
+    named = f"{' and '.join(broken)} loss" if broken else "sum of the losses"
+    raise TrainingError(f"The {named} is not finite at epoch {epoch}, step {step}. {_WAY_OUT}")
 
 
-def _original_initialisation(module: nn.Module) -> None:
-    """Weights N(0, 0.02), batch-norm N(1, 0.02), as the original code has it."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.normal_(module.weight, 0.0, 0.02)
-    elif isinstance(module, nn.BatchNorm2d):
-        nn.init.normal_(module.weight, 1.0, 0.02)
-        nn.init.zeros_(module.bias)
-
-
-def _take_weights(model: Draem, path: Path) -> None:
-    start = load_checkpoint(path)
-    try:
-        model.load_state_dict(start.model.state_dict())
-    except RuntimeError as error:
-        raise ConfigError(
-            f"{path.name} cannot be started from: its networks' widths are {start.card.widths}"
-            f"{' with SSPCAB' if start.card.sspcab else ''}. Train with the same --width, without SSPCAB."
-        ) from error
-
-
-def _card(config: TrainConfig, model: Draem, history: list[dict[str, Any]], images: int) -> Card:
-    return Card(
-        name=config.out.name,
-        flavour="ours",
-        widths=config.widths,
-        input_size=config.input_size,
-        resize_filter="bilinear_antialias",
-        color_order="RGB",
-        concat_order=model.concat_order,
-        score_rule="max",  # as anomalib: a small defect must not drown in a mean
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        training={
-            "category": config.data.name,
-            "images": images,
-            "epoch": len(history),
-            "epochs": config.epochs,
-            "loss": history[-1]["total"],
-            "seconds": round(sum(row["seconds"] for row in history)),
-            "machine": describe_machine(),
-            "seed": config.seed,
-        },
-    )
-
-
-class _Clock:
-    """Estimates the time left from the mean step so far, the first step left out when there are more."""
-
-    def __init__(self, total: int) -> None:
-        self._total, self._done, self._first = total, 0, time.perf_counter()
-
-    def tick(self) -> None:
-        self._done += 1
-        if self._done == 1 and self._total > 1:
-            self._after_first = time.perf_counter()
-
-    @property
-    def seconds_left(self) -> float:
-        if self._done < 2:
-            return (time.perf_counter() - self._first) * (self._total - self._done)
-        mean = (time.perf_counter() - self._after_first) / (self._done - 1)
-        return mean * (self._total - self._done)
+def _refuse_broken_gradient(norms: dict[str, Tensor], epoch: int, step: int) -> None:
+    broken = [name for name, norm in norms.items() if not torch.isfinite(norm)]
+    named = f"{broken[-1]} and {len(broken) - 1} more" if len(broken) > 1 else "".join(broken) or "all layers together"
+    raise TrainingError(f"The gradient of {named} is not finite at epoch {epoch}, step {step}. {_WAY_OUT}")

@@ -1,6 +1,6 @@
-"""A training run on disk: config, metrics by epoch, checkpoints by epoch, and the state to resume from.
+"""A training run on disk: what it was asked, what came out by step and epoch, and the state to resume from.
 
-Every file is written whole or not at all, so that a kill at any moment leaves the last good epoch.
+Every file is written whole or not at all, the state last, so that a kill at any moment leaves the last good epoch.
 """
 
 import json
@@ -11,21 +11,37 @@ from typing import Any
 
 import pandas as pd
 import torch
+from pydantic import ValidationError
 
 from draem_core.atomic import write_atomically
 from draem_core.checkpoints import save_checkpoint
 from draem_core.devices import describe_machine
+from draem_core.errors import DraemError
 from draem_core.models import Draem
 from draem_core.training.config import ConfigError, TrainConfig
+from draem_core.training.journal import Journal
+from draem_core.training.layers import LAYER_COLUMNS
+from draem_core.training.probes import PROBE_COLUMNS, ProbeStore
+from draem_core.training.reports import STEP_COLUMNS
+from draem_core.training.schedule import best_epochs
 from draem_core.types import Card
 
 # What may differ between a run and its resumption
-_MAY_CHANGE = {"out", "keep", "device", "precision", "data", "anomaly_sources", "start_from"}
+_MAY_CHANGE = {
+    *("out", "data", "anomaly_sources", "start_from", "device", "precision"),
+    *("keep", "keep_best", "probes", "probe_side", "test_every", "patience"),
+}
+
+
+class RunFolderError(DraemError):
+    """A run folder cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """``runs/NAME``: ``config.json``, ``metrics.csv``, ``checkpoints/epoch_0001.safetensors`` …, ``state.pt``."""
+    """``runs/NAME``: ``config.json`` (with the environment), ``metrics.csv`` by epoch, ``steps.csv``, ``layers.csv``,
+    ``probes.csv`` and ``probes/``, ``checkpoints/epoch_0001.safetensors`` …, ``state.pt``, ``stopped.txt``.
+    """
 
     path: Path
 
@@ -39,42 +55,110 @@ class RunFolder:
         """Everything that a resumed run needs, of the last finished epoch."""
         return self.path / "state.pt"
 
+    @property
+    def stop_file(self) -> Path:
+        """The sentence with which a run ended before its time; absent otherwise."""
+        return self.path / "stopped.txt"
+
+    @property
+    def probes(self) -> ProbeStore:
+        """The probe set and its pictures by epoch."""
+        return ProbeStore(self.path / "probes")
+
+    def checkpoint(self, epoch: int) -> Path:
+        """Return where the checkpoint after an epoch is, or was."""
+        return self.checkpoints / f"epoch_{epoch:04d}.safetensors"
+
     def start(self, config: TrainConfig) -> dict[str, Any] | None:
         """Create the folder, or return the state to go on from where it holds a run of the same config.
 
         Raises:
             ConfigError: the folder holds a run of another config.
+            RunFolderError: its config or state cannot be read.
         """
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        wanted = config.model_dump(mode="json")
         config_file = self.path / "config.json"
         if config_file.is_file():
-            found = json.loads(config_file.read_text(encoding="utf-8"))["config"]
-            changed = sorted(name for name in wanted if name not in _MAY_CHANGE and wanted[name] != found.get(name))
-            if changed:
-                raise ConfigError(
-                    f"{self.path} holds a run with another {', '.join(changed)}. "
-                    "Name another --out folder, or delete this one to start anew."
-                )
+            self._refuse_another(config, config_file)
         else:
-            described = {"config": wanted, "environment": environment()}
+            described = {"config": config.model_dump(mode="json"), "environment": environment()}
             write_atomically(config_file, json.dumps(described, indent=2).encode())
+        for unfinished in self.path.rglob(".*.tmp"):
+            unfinished.unlink(missing_ok=True)
+        self.stop_file.unlink(missing_ok=True)
+        return self.load_state()
+
+    def load_state(self) -> dict[str, Any] | None:
+        """Return the state after the last finished epoch, or None where none is finished."""
         if not self.state_file.is_file():
             return None
-        return torch.load(self.state_file, map_location="cpu", weights_only=True)
+        try:
+            return torch.load(self.state_file, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for a file that is damaged
+            raise RunFolderError(
+                f"{self.state_file} cannot be read ({type(error).__name__}); delete {self.path} to start anew, "
+                "or train with --start-from its newest checkpoint into another --out."
+            ) from error
+
+    def journals(self, finished_epochs: int) -> "Journals":
+        """Return the files that grow row by row, cut off behind the last finished epoch."""
+        return Journals(
+            steps=Journal(self.path / "steps.csv", STEP_COLUMNS, finished_epochs),
+            layers=Journal(self.path / "layers.csv", LAYER_COLUMNS, finished_epochs),
+            probes=Journal(self.path / "probes.csv", PROBE_COLUMNS, finished_epochs),
+        )
 
     def save_epoch(self, model: Draem, card: Card, state: dict[str, Any], config: TrainConfig) -> Path:
-        """Write checkpoint, metrics and state of a finished epoch, then drop checkpoints beyond ``keep``."""
-        epoch = int(state["epoch"])
-        checkpoint = self.checkpoints / f"epoch_{epoch:04d}.safetensors"
+        """Write checkpoint, metrics and state of a finished epoch, then drop the checkpoints that need not be kept.
+
+        Raises:
+            RunFolderError: the folder was taken away meanwhile.
+            CheckpointError, OSError: it cannot be written; what was there before is untouched.
+        """
+        if not self.checkpoints.is_dir():
+            raise RunFolderError(
+                f"{self.checkpoints} is gone, so epoch {state['epoch']} cannot be saved. "
+                "Bring the folder back and give the same command again; it goes on from the last saved epoch."
+            )
+        checkpoint = self.checkpoint(int(state["epoch"]))
         save_checkpoint(checkpoint, model, card, dtype=getattr(torch, config.checkpoint_dtype))
         table = pd.DataFrame(state["history"]).to_csv(index=False)
         write_atomically(self.path / "metrics.csv", table.encode())
         write_atomically(self.state_file, lambda file: torch.save(state, file))
-        if config.keep:
-            for old in sorted(self.checkpoints.glob("epoch_*.safetensors"))[: -config.keep]:
-                old.unlink()
+        self._drop_old(config, state["history"])
         return checkpoint
+
+    def _drop_old(self, config: TrainConfig, history: list[dict[str, Any]]) -> None:
+        if not config.keep:
+            return
+        best = {self.checkpoint(epoch) for epoch in best_epochs(history).values()} if config.keep_best else set()
+        for old in sorted(self.checkpoints.glob("epoch_*.safetensors"))[: -config.keep]:
+            if old not in best:
+                old.unlink()
+
+    def _refuse_another(self, config: TrainConfig, config_file: Path) -> None:
+        try:
+            found = TrainConfig.model_validate(json.loads(config_file.read_text(encoding="utf-8"))["config"])
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            raise RunFolderError(
+                f"{config_file} is no training configuration. Name another --out folder, or delete this one."
+            ) from error
+        wanted, before = config.model_dump(mode="json"), found.model_dump(mode="json")
+        changed = sorted(name for name in wanted if name not in _MAY_CHANGE and wanted[name] != before[name])
+        if changed:
+            raise ConfigError(
+                f"{self.path} holds a run with another {', '.join(changed)}. "
+                "Name another --out folder, or delete this one to start anew."
+            )
+
+
+@dataclass(frozen=True)
+class Journals:
+    """The files of a run that grow row by row."""
+
+    steps: Journal
+    layers: Journal
+    probes: Journal
 
 
 def environment() -> dict[str, str]:

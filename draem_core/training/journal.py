@@ -1,0 +1,38 @@
+"""A CSV file that grows row by row while a run goes on, and forgets an unfinished epoch when the run is resumed."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from draem_core.atomic import write_atomically
+
+Cell = str | int | float | None
+
+
+class Journal:
+    """Rows whose first column is the epoch. Rows are whole lines; only a kill can leave half of the last one."""
+
+    def __init__(self, path: Path, columns: Sequence[str], finished_epochs: int) -> None:
+        """Open ``path``, created where it is missing, and drop what lies after ``finished_epochs``.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self.path = path
+        kept = [_line(columns)]
+        if path.is_file():
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
+            kept += [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) <= finished_epochs]
+        write_atomically(path, "".join(kept).encode())
+
+    def append(self, rows: Iterable[Sequence[Cell]]) -> None:
+        """Add rows at the end."""
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            file.write("".join(_line(row) for row in rows))
+
+
+def _line(cells: Sequence[Cell]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow([f"{c:.7g}" if isinstance(c, float) else c for c in cells])
+    return text.getvalue()

@@ -1,0 +1,70 @@
+"""Several processes that train one network together (``torchrun``); alone, a team of one that costs nothing."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import Tensor, distributed, nn
+
+from draem_core.models import Draem
+
+PATIENCE = timedelta(hours=2)  # the others wait while the first process judges the test set
+
+
+@dataclass(frozen=True)
+class Team:
+    """This process's place in the team. The first one alone writes files and reports."""
+
+    device: torch.device
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """This is the process that writes and reports."""
+        return self.rank == 0
+
+    def wrap(self, model: Draem, some_unused: bool) -> nn.Module:
+        """Return the network whose backward pass averages gradients over the team."""
+        if self.size == 1:
+            return model
+        devices = [self.device.index] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(model, device_ids=devices, find_unused_parameters=some_unused)
+
+    def add_up(self, values: Tensor) -> Tensor:
+        """Return the sum of each process's ``values``."""
+        if self.size > 1:
+            values = values.to(self.device)
+            distributed.all_reduce(values)
+        return values.cpu()
+
+    def wait(self) -> None:
+        """Go on when all have come here."""
+        if self.size > 1:
+            distributed.barrier()
+
+
+def torchrun_rank() -> int:
+    """Return this process's number under torchrun, 0 when alone."""
+    return int(os.environ.get("RANK", "0"))
+
+
+@contextmanager
+def team_on(device: torch.device) -> Iterator[Team]:
+    """Join the team that torchrun has set up, if any; under it, each process takes a GPU of its own."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield Team(device)
+        return
+    rank = torchrun_rank()
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield Team(device, rank, size)
+    finally:
+        distributed.destroy_process_group()
