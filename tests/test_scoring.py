@@ -10,61 +10,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
+from brightness import CARD, BrightnessPredictor, make_category, save
 from sklearn.metrics import average_precision_score, roc_auc_score
+from typer.testing import CliRunner
 
+from draem_core import Predictor, cli, load_checkpoint
 from draem_core.checkpoints import save_checkpoint
 from draem_core.data.datasets import open_dataset
 from draem_core.errors import DatasetError
 from draem_core.models import Draem
 from draem_core.scoring import METRIC_NAMES, measure, score_dataset
-from draem_core.types import Card, Prediction
 
 ROOT = Path(__file__).resolve().parents[1]
-CARD = Card(
-    name="made up",
-    flavour="ours",
-    widths=(4, 4),
-    input_size=(32, 32),
-    resize_filter="bilinear_antialias",
-    color_order="RGB",
-    concat_order="image_first",
-    score_rule="max",
-)
-
-
-class BrightnessPredictor:
-    """A stand-in whose map is the picture's brightness, so that a reader knows every value."""
-
-    card = CARD
-    precision = "float32"
-    device = torch.device("cpu")
-
-    def predict_batch(self, pictures):
-        assert all(picture.shape == (32, 32, 3) for picture in pictures)
-        maps = [picture[..., 0].astype(np.float32) / 255 for picture in pictures]
-        nothing = np.zeros((32, 32, 3), np.float32)
-        return [Prediction(nothing, nothing, np.zeros((2, 32, 32), np.float32), m, float(m.max())) for m in maps]
 
 
 @pytest.fixture
 def category(tmp_path):
-    """Five good pictures of noise, four with a brighter square; one of each is broken."""
-    rng = np.random.default_rng(0)
-    for folder in ("train/good", "test/good", "test/spot", "ground_truth/spot"):
-        (tmp_path / "thing" / folder).mkdir(parents=True)
-    for index in range(5):
-        for split in ("train", "test"):
-            pixels = rng.integers(0, 120, (32, 32, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / f"thing/{split}/good/{index}.png")
-    for index in range(4):
-        pixels, mask = rng.integers(0, 120, (32, 32, 3), dtype=np.uint8), np.zeros((32, 32), np.uint8)
-        mask[5 : 12 + index, 8:20] = 255
-        pixels[mask > 0] += 80
-        Image.fromarray(pixels).save(tmp_path / f"thing/test/spot/{index}.png")
-        Image.fromarray(mask).save(tmp_path / f"thing/ground_truth/spot/{index}_mask.png")
-    (tmp_path / "thing/test/good/4.png").write_bytes(b"not a picture")
-    return tmp_path / "thing"
+    """Five good pictures of noise, four with a brighter square; one of the good ones is broken."""
+    root = make_category(tmp_path / "thing")
+    (root / "test/good/4.png").write_bytes(b"not a picture")
+    return root
 
 
 @pytest.fixture
@@ -138,6 +103,41 @@ def test_the_command(category, tmp_path):
     assert failed.returncode == 2
     assert "nowhere" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+def test_ctrl_c_says_how_to_go_on(category, tmp_path, monkeypatch):
+    def interrupted(*_, on_progress, **__):
+        on_progress(3, 9)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "score_dataset", interrupted)
+    checkpoint = save_checkpoint(tmp_path / "tiny.safetensors", Draem((4, 4)).eval(), CARD)
+    arguments = ["score", "--checkpoint", str(checkpoint), "--data", str(category), "--out", str(tmp_path / "out")]
+    stopped = CliRunner().invoke(cli.app, arguments)
+    assert stopped.exit_code == 130
+    assert "Stopped after 3 of 9 images. The same command goes on from there." in stopped.output
+
+
+def test_names_that_are_no_plain_words(tmp_path):
+    """Formulas are no formulas in the CSV, and as they are in the table; nothing is written outside ``out``."""
+    names = ["=1+1.png", "@a 'b' \"c\".png", "[red]größe 日本.png", "line\nbreak.png", "up..png"]
+    for name in names:
+        save(tmp_path / "flat" / name, np.full((32, 32, 3), 9, np.uint8))
+    score_dataset(BrightnessPredictor(), open_dataset(tmp_path / "flat"), tmp_path / "out")
+    assert sorted(pd.read_parquet(tmp_path / "out/scores.parquet")["file"]) == sorted(names)
+    in_csv = pd.read_csv(tmp_path / "out/scores.csv")["file"]
+    assert sorted(in_csv) == sorted(["'=1+1.png", "'@a 'b' \"c\".png", *names[2:]])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["flat", "out"]
+
+
+def test_pictures_of_one_pixel_and_of_mixed_sizes(tmp_path):
+    for index, size in enumerate([(1, 1), (1, 70), (33, 31), (200, 300)]):
+        save(tmp_path / f"mixed/test/good/{index}.png", np.full((*size, 3), 9, np.uint8))
+    checkpoint = save_checkpoint(tmp_path / "tiny.safetensors", Draem((4, 4)).eval(), CARD)
+    predictor = Predictor(load_checkpoint(checkpoint), device="cpu", precision="float32")
+    result = score_dataset(predictor, open_dataset(tmp_path / "mixed"), tmp_path / "out")
+    assert result.maps.shape == (4, 32, 32)
+    assert result.problems == ()
 
 
 def run(command):

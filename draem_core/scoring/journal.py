@@ -17,7 +17,8 @@ class Record:
     """What came of one picture.
 
     digest: of the file's bytes. row, checksum: where its map was put, and the CRC-32 that tells whether it is there.
-    problem: a sentence where there is no map; score, row and checksum are 0 then.
+    problem: a sentence where there is no map; score, row and checksum are 0 then. is_unread: the problem is one of
+    reading, whose limits may be other ones next time.
     seconds: its share of the time that its batch took.
     """
 
@@ -29,6 +30,7 @@ class Record:
     row: int = 0
     checksum: int = 0
     problem: str = ""
+    is_unread: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Knows files and their digests; must not know networks or results.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -35,7 +35,9 @@ class Loaded:
     problem: str = ""
 
 
-def load_ahead(samples: Sequence[Sample], known: Mapping[str, str], batch_size: int) -> Iterator[list[Loaded]]:
+def load_ahead(
+    samples: Sequence[Sample], known: Mapping[str, str], batch_size: int
+) -> Generator[list[Loaded], None, None]:
     """Yield the samples in order, in batches, while the next batch is being read.
 
     Args:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from draem_core.atomic import write_atomically
 from draem_core.data.datasets import Dataset, Sample, mask_problems
+from draem_core.report.cells import guarded
 from draem_core.scoring.figures import Maps, measure
 from draem_core.scoring.journal import Record
 from draem_core.scoring.keys import figures_key
@@ -66,7 +67,8 @@ def write_results(
 ) -> ScoredDataset:
     """Measure, and write ``scores.parquet``, ``scores.csv``, ``metrics.json``; at least one record has no problem.
 
-    ``maps`` are those of ``maps.npy``, read one at a time. ``on_image`` is as in `measure`. Raises OSError.
+    The CSV is the same table with names that a spreadsheet would take for formulas behind an apostrophe. ``maps``
+    are those of ``maps.npy``, read one at a time; ``on_image`` is as in `measure`. Raises OSError.
     """
     forget_results(out)
     samples, scores = _usable(dataset, records)
@@ -82,7 +84,8 @@ def write_results(
     )
     of_masks = mask_problems(dataset)
     write_atomically(out / TABLE, lambda file: table.to_parquet(file, index=False))
-    write_atomically(out / CSV, table.to_csv(index=False).encode())
+    guarded_table = table.assign(file=table["file"].map(guarded), kind=table["kind"].map(guarded))
+    write_atomically(out / CSV, guarded_table.to_csv(index=False).encode())
     write_atomically(out / METRICS, json.dumps(figures, indent=2, allow_nan=False).encode())
     complete = {"key": _key(network, dataset, records), "mask_problems": of_masks}
     write_atomically(out / COMPLETE, json.dumps(complete).encode())

@@ -7,7 +7,7 @@ Knows the order of work; what lies on disk is the business of ``store`` and ``re
 import errno
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from draem_core.errors import Cancelled, DatasetError, ScoringError
 from draem_core.inference import Predictor
 from draem_core.scoring.journal import Journal, Record
 from draem_core.scoring.keys import Stamp, network_key
-from draem_core.scoring.pictures import load_ahead
+from draem_core.scoring.pictures import load, load_ahead
 from draem_core.scoring.results import ScoredDataset, forget_results, read_results, write_results
 from draem_core.scoring.store import JOURNAL, ScoreStore, exclusive
 
@@ -101,7 +101,9 @@ def _known_if_unchanged(out: Path, key: str, dataset: Dataset) -> dict[str, Reco
 
 
 def _is_current(sample: Sample, record: Record | None) -> bool:
-    return record is not None and record.stamp == Stamp.of_or_none(sample.path)
+    if record is None or record.stamp != Stamp.of_or_none(sample.path):
+        return False
+    return not record.is_unread or bool(load(sample, known=None).problem)
 
 
 def _score_missing(
@@ -110,24 +112,27 @@ def _score_missing(
     """Score the images that are new or changed; return a sentence, by name, for each whose file cannot be opened."""
     todo = [sample for sample in dataset.test if not _is_current(sample, store.get(sample.name))]
     watch.tell(watch.total - len(todo))
-    digests = {sample.name: record.digest for sample in todo if (record := store.get(sample.name))}
+    known = {one.name: record.digest for one in todo if (record := store.get(one.name)) and not record.is_unread}
     unreadable: dict[str, str] = {}
     started = time.perf_counter()
-    for batch in load_ahead(todo, digests, batch_size):
-        watch.check()
-        new: list[tuple[Record, np.ndarray | None]] = []
-        for one in batch:
-            if one.stamp is None or one.digest is None:
-                unreadable[one.sample.name] = one.problem
-            elif one.digest == digests.get(one.sample.name):
-                store.restamp(one.sample.name, one.stamp)
-            else:
-                new.append((Record(one.sample.name, one.stamp, one.digest, problem=one.problem), one.pixels))
-        scored = _predicted(predictor, new)
-        seconds = (time.perf_counter() - started) / len(batch)
-        store.add([(replace(record, seconds=seconds), anomaly_map) for record, anomaly_map in scored])
-        watch.tell(watch.done + len(batch))
-        started = time.perf_counter()
+    with closing(load_ahead(todo, known, batch_size)) as batches:
+        for batch in batches:
+            watch.check()
+            new: list[tuple[Record, np.ndarray | None]] = []
+            for one in batch:
+                name = one.sample.name
+                if one.stamp is None or one.digest is None:
+                    unreadable[name] = one.problem
+                elif one.digest == known.get(name):
+                    store.restamp(name, one.stamp)
+                else:
+                    record = Record(name, one.stamp, one.digest, problem=one.problem, is_unread=bool(one.problem))
+                    new.append((record, one.pixels))
+            scored = list(_predicted(predictor, new))
+            seconds = (time.perf_counter() - started) / len(batch)
+            store.add([(replace(record, seconds=seconds), anomaly_map) for record, anomaly_map in scored])
+            watch.tell(watch.done + len(batch))
+            started = time.perf_counter()
     return unreadable
 
 
@@ -153,12 +158,12 @@ def _complete(
 ) -> ScoredDataset:
     """Bring ``maps.npy`` and the results in line with the records; nothing is written where they are already."""
     names = [name for name, record in records.items() if not record.problem]
-    installed = store.is_installed(names)
-    if installed and (scored := read_results(out, key, dataset, records)):
-        return scored
-    forget_results(out)
-    if not installed:
+    if not store.is_installed(names):
+        forget_results(out)
         store.install(names)
+    store.remove_partial()
+    if scored := read_results(out, key, dataset, records):
+        return scored
     return write_results(out, key, dataset, records, store.maps, watch.check)
 
 

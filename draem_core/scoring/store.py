@@ -94,10 +94,13 @@ class ScoreStore:
             maps = (file[record.row] for record, file in (self._found[name] for name in names))
             shape = self._final.shape
             write_atomically(self._final.path, lambda file: write_maps(file, len(names), shape, maps))
-            self._partial.path.unlink(missing_ok=True)
         broken = {name: entry for name, entry in self._found.items() if entry[0].problem}
         moved = {name: (replace(self[name], row=row), self._final) for row, name in enumerate(names)}
         self._found = broken | moved
+
+    def remove_partial(self) -> None:
+        """Remove the maps that were waiting to be installed. Raises OSError."""
+        self._partial.path.unlink(missing_ok=True)
 
     def _are_in_order(self, names: Sequence[str], file: MapFile) -> bool:
         found = (self._found[name] for name in names)
