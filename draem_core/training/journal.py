@@ -5,6 +5,8 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from draem_core.atomic import write_atomically
 
 Cell = str | int | float | None
@@ -30,6 +32,13 @@ class Journal:
         """Add rows at the end."""
         with self.path.open("a", encoding="utf-8", newline="") as file:
             file.write("".join(_line(row) for row in rows))
+
+
+def read_journal(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the whole rows of a journal that may be growing; an empty table where there is none."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    whole = text[: text.rfind("\n") + 1]
+    return pd.read_csv(io.StringIO(whole)) if whole else pd.DataFrame(columns=list(columns))
 
 
 def _line(cells: Sequence[Cell]) -> str:

@@ -36,17 +36,24 @@ def choose_probes(test: LabelledImages | None, good: Tensor, textures: Tensor, c
     if test is None or not len(test):
         chosen = _spread(range(len(good)), max(1, count // 2))
         test = _as_labelled([f"training image {index + 1}" for index in chosen], GOOD, good[chosen])
-    kinds = sorted({kind for kind, anomalous in zip(test.kinds, test.labels, strict=True) if anomalous})
-    good_count = max(1, count // 3 if kinds else count // 2)
-    indices = _spread(np.flatnonzero(~test.labels).tolist(), good_count)
-    if not kinds:
-        probes = test.only(indices)
-        return _joined(probes, _with_made_up_defects(probes, textures)) if len(probes) else probes
-    each, more = divmod(max(count - len(indices), len(kinds)), len(kinds))
-    for place, kind in enumerate(kinds):
-        of_kind = [i for i in range(len(test)) if test.labels[i] and test.kinds[i] == kind]
-        indices += _spread(of_kind, each + (place < more))
-    return test.only(indices)
+    probes = test.only(choose(test.kinds, test.labels, count))
+    if probes.labels.any() or not len(probes):
+        return probes
+    probes = probes.only(range(max(1, count // 2))) if len(probes) > count // 2 else probes
+    return _joined(probes, _with_made_up_defects(probes, textures))
+
+
+def choose(kinds: Sequence[str], labels: np.ndarray, count: int) -> list[int]:
+    """Return about ``count`` indices: a third good, the rest spread over the kinds of defect, at least one of each."""
+    defects = sorted({kind for kind, anomalous in zip(kinds, labels, strict=True) if anomalous})
+    chosen = _spread(np.flatnonzero(~labels).tolist(), max(1, count // 3) if defects else count)
+    if not defects:
+        return chosen
+    each, more = divmod(max(count - len(chosen), len(defects)), len(defects))
+    for place, kind in enumerate(defects):
+        of_kind = [index for index, one in enumerate(kinds) if labels[index] and one == kind]
+        chosen += _spread(of_kind, each + (place < more))
+    return chosen
 
 
 def figures_of_probe(image: Tensor, reconstruction: Tensor, anomaly_map: Tensor) -> list[float]:

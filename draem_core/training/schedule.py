@@ -1,12 +1,21 @@
 """How fast an epoch learns, which epoch is best, and when to stop: all from the config and the history alone."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from draem_core.training.config import TrainConfig
 
 WARM_UP_SHARE = 0.03
-BEST_BY = {"validation loss": ("validation_total", min), "image AUROC": ("test_image_auroc", max)}
+Rules = Mapping[str, tuple[str, Callable[..., int]]]
+KEPT_BY: Rules = {"validation loss": ("validation_total", min), "test image AUROC": ("test_image_auroc", max)}
+BEST_BY: Rules = {
+    **KEPT_BY,
+    "test pixel AUROC": ("test_pixel_auroc", max),
+    "test image F1max": ("test_image_f1max", max),
+    "validation image AUROC": ("validation_image_auroc", max),
+    "validation pixel AUROC": ("validation_pixel_auroc", max),
+    "training loss": ("total", min),
+}
 History = Sequence[Mapping[str, float | None]]
 
 
@@ -24,10 +33,10 @@ def learning_rate(config: TrainConfig, epoch: int) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def best_epochs(history: History) -> dict[str, int]:
-    """Return the best epoch by each rule of ``BEST_BY`` that has a figure; the earliest of equals."""
+def best_epochs(history: History, rules: Rules = KEPT_BY) -> dict[str, int]:
+    """Return the best epoch by each rule (column, min or max) that has a figure; the earliest of equals."""
     best = {}
-    for rule, (column, choose) in BEST_BY.items():
+    for rule, (column, choose) in rules.items():
         figures = {int(row["epoch"] or 0): row.get(column) for row in history}
         defined = {epoch: value for epoch, value in figures.items() if value is not None and not math.isnan(value)}
         if defined:

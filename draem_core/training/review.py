@@ -1,0 +1,164 @@
+"""A finished or running training, as a page shows it epoch by epoch; read from the run folder, without weights.
+
+Small tables are loaded at once, pictures when they are asked for. Never changes the folder.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+
+from draem_core import metrics as figures
+from draem_core.training.config import TrainConfig
+from draem_core.training.journal import read_journal
+from draem_core.training.labelled import LabelledImages
+from draem_core.training.layers import LAYER_COLUMNS
+from draem_core.training.probes import PROBE_COLUMNS, ProbeStore
+from draem_core.training.reports import STEP_COLUMNS
+from draem_core.training.run_folder import RunFolder, RunFolderError
+from draem_core.training.schedule import BEST_BY, best_epochs
+from draem_core.training.validation import disagreement
+
+
+@dataclass(frozen=True, eq=False)
+class Review:
+    """What a run wrote down about itself.
+
+    config: None where the folder holds someone else's checkpoints.
+    metrics: one row an epoch, columns as in ``metrics.csv``; what was not taken is NaN.
+    steps, layers, probe_figures: the columns STEP_COLUMNS, LAYER_COLUMNS, PROBE_COLUMNS.
+    probes: P images with names, kinds, labels and masks, at the network's input size; None without any.
+    epochs: those that have their pictures, rising; what a slider runs over.
+    checkpoints: the weights that are still there, by epoch.
+    stopped: the sentence with which the run broke off, if it did.
+    notes: sentences about what could not be reviewed.
+    """
+
+    name: str
+    folder: Path
+    config: TrainConfig | None
+    environment: Mapping[str, str]
+    metrics: pd.DataFrame
+    steps: pd.DataFrame
+    layers: pd.DataFrame
+    probe_figures: pd.DataFrame
+    probes: LabelledImages | None
+    epochs: tuple[int, ...]
+    checkpoints: Mapping[int, Path]
+    stopped: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """(h, w) of the pictures below. Raises ValueError without an epoch to show."""
+        if not self.epochs:
+            raise ValueError("this run has no pictures yet; `epochs` is empty")
+        height, width = self.maps(self.epochs[0]).shape[1:]
+        return height, width
+
+    def originals(self) -> np.ndarray:
+        """Return the probes at the size of the other pictures, (P, h, w, 3) uint8."""
+        assert self.probes is not None
+        shrunk = F.adaptive_avg_pool2d(self.probes.images.float(), self.picture_size).round()
+        return shrunk.byte().permute(0, 2, 3, 1).numpy()
+
+    def truths(self) -> np.ndarray:
+        """Return the annotated masks at that size, (P, h, w) bool; all False where there is none."""
+        assert self.probes is not None
+        shape = self.probes.images.shape[2:]
+        masks = [np.zeros(shape, bool) if mask is None else mask for mask in self.probes.masks]
+        return F.adaptive_max_pool2d(torch.from_numpy(np.stack(masks)).float(), self.picture_size).numpy() > 0
+
+    def reconstructions(self, epoch: int) -> np.ndarray:
+        """Return an epoch's reconstructions, clipped, (P, h, w, 3) uint8."""
+        return self._sheet(f"epoch_{epoch:04d}_reconstruction")
+
+    def maps(self, epoch: int) -> np.ndarray:
+        """Return an epoch's raw anomaly maps, (P, h, w) uint8 where 255 is 1.0; averaged where they are shrunk."""
+        return self._sheet(f"epoch_{epoch:04d}_map")
+
+    def scores(self) -> pd.DataFrame:
+        """Return the image scores, one row an epoch, one column a probe's name; exact, from the whole map."""
+        table = self.probe_figures.pivot_table(index="epoch", columns="probe", values="score")
+        names = self.probes.names if self.probes else ()
+        return table.rename(columns=dict(enumerate(names)))
+
+    def probe_aurocs(self) -> pd.Series:
+        """Return the image AUROC of the probes by epoch; NaN where it is undefined."""
+        labels = self.probes.labels if self.probes else np.zeros(0, bool)
+        return self.scores().apply(lambda row: figures.image_auroc(row.to_numpy(), labels), axis=1)
+
+    def best_epochs(self) -> dict[str, int]:
+        """Return the best epoch by each rule that has figures, in the order of ``BEST_BY``."""
+        return best_epochs(self.metrics.to_dict("records"), BEST_BY)
+
+    def warnings(self) -> dict[int, str]:
+        """Return, by epoch, that made-up defects are found much better than real ones."""
+        found = {int(row["epoch"]): disagreement(row) for row in self.metrics.to_dict("records")}
+        return {epoch: warning for epoch, warning in found.items() if warning}
+
+    def _sheet(self, name: str) -> np.ndarray:
+        return ProbeStore(self.folder / "probes").sheet(name, len(self.probes) if self.probes else 0)
+
+
+def find_reviews(root: Path) -> list[Path]:
+    """Return the run folders at or below ``root`` that have at least one finished epoch, sorted by name."""
+    found = {path.parent for path in root.rglob("metrics.csv")} if root.is_dir() else set()
+    return sorted(folder for folder in found if not any(part.startswith(".") for part in folder.parts))
+
+
+def load_review(path: Path) -> Review:
+    """Read a run folder, of a training that is finished, stopped or going on.
+
+    Raises:
+        RunFolderError: it is no run folder, has no finished epoch yet, or is damaged.
+    """
+    folder = RunFolder(path)
+    if not (path / "metrics.csv").is_file():
+        raise RunFolderError(
+            f"{path} holds no finished epoch (no metrics.csv). Choose a folder that `train` wrote, or wait for its "
+            "first epoch; a folder of someone else's checkpoints is turned into a review by review_from_checkpoints."
+        )
+    try:
+        table = pd.read_csv(path / "metrics.csv")
+        config, environment, notes = _described(path / "config.json")
+        store = folder.probes
+        probes = store.load() if store.exists() else None
+        pictured = set(store.epochs()) & set(table["epoch"].astype(int))
+        return Review(
+            name=path.name,
+            folder=path,
+            config=config,
+            environment=environment,
+            metrics=table,
+            steps=read_journal(path / "steps.csv", STEP_COLUMNS),
+            layers=read_journal(path / "layers.csv", LAYER_COLUMNS),
+            probe_figures=read_journal(path / "probes.csv", PROBE_COLUMNS),
+            probes=probes,
+            epochs=tuple(sorted(pictured)) if probes else (),
+            checkpoints={
+                int(row): folder.checkpoint(int(row)) for row in table["epoch"] if folder.checkpoint(int(row)).is_file()
+            },
+            stopped=folder.stop_file.read_text(encoding="utf-8").strip() if folder.stop_file.is_file() else None,
+            notes=notes,
+        )
+    except (ValueError, KeyError) as error:
+        raise RunFolderError(f"{path} is damaged and cannot be reviewed ({error}). Train it anew.") from error
+
+
+def _described(file: Path) -> tuple[TrainConfig | None, dict[str, str], tuple[str, ...]]:
+    """Return config, environment and notes from ``config.json``; of a replay, there is no config."""
+    if not file.is_file():
+        return None, {}, ()
+    described = json.loads(file.read_text(encoding="utf-8"))
+    config = described.get("config")
+    return (
+        TrainConfig.model_validate(config) if config else None,
+        described.get("environment", {}),
+        tuple(described.get("notes", ())),
+    )
