@@ -1,4 +1,4 @@
-"""The command line: ``python -m draem_core train | score | apply | demo | doctor``.
+"""The command line: ``python -m draem_core train | score | apply | figure | demo | doctor``.
 
 Reads arguments, calls the library, shows progress. An error that the user can act on is one sentence on
 stderr and exit status 2.
@@ -25,6 +25,7 @@ from draem_core.data.textures import load_textures
 from draem_core.devices import keep_freed_memory
 from draem_core.doctor import examine
 from draem_core.errors import DraemError
+from draem_core.figure_command import figure_command
 from draem_core.inference import Predictor
 from draem_core.precision import Precision
 from draem_core.recipe import load_recipe
@@ -248,6 +249,9 @@ def _apply(
     counts = f"{summary.ok} OK, {summary.unsure} unsure, {summary.ng} NG, {summary.errors} errors"
     console.print(f"{counts}. Wrote {out / 'verdicts.csv'}", highlight=False, markup=False, soft_wrap=True)
     return summary.exit_status
+
+
+app.command("figure")(figure_command)
 
 
 @app.command("demo")

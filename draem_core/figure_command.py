@@ -1,0 +1,63 @@
+"""``python -m draem_core figure``: one picture through one checkpoint, drawn as the classic row.
+
+Reads arguments and calls the library; what the row looks like is the business of ``figure``.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from draem_core.checkpoints import load_checkpoint
+from draem_core.data.datasets import Sample, read_mask
+from draem_core.data.images import read_image
+from draem_core.errors import DraemError
+from draem_core.inference import Predictor
+from draem_core.postprocess import PostProcess
+from draem_core.precision import Precision
+
+
+def figure_command(
+    image: Annotated[Path, typer.Argument(help="The picture.")],
+    checkpoint: Annotated[Path, typer.Option(help="Any DRAEM checkpoint.")],
+    out: Annotated[Path, typer.Option(help="The figure's file: .png, .svg or .pdf.")],
+    mask: Annotated[Path | None, typer.Option(help="The picture's true mask; its contour is drawn.")] = None,
+    sensitivity: Annotated[float, typer.Option(min=0, max=1, help="Threshold = 1 − sensitivity.")] = 0.5,
+    kernel: Annotated[int, typer.Option(min=1, help="Side of the opening's square, in pixels of the map.")] = 3,
+    min_area: Annotated[int, typer.Option(min=0, help="Smaller regions are removed, in pixels of the map.")] = 0,
+    opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the heatmap in the overlay.")] = 0.5,
+    dpi: Annotated[int, typer.Option(min=20, max=600, help="Dots per inch.")] = 200,
+    width: Annotated[float, typer.Option(min=4, max=30, help="Of the figure, in inches.")] = 12.0,
+    caption: Annotated[str | None, typer.Option(help="Line below; default: picture, checkpoint, setting.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    precision: Annotated[Precision, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+) -> None:
+    """Draw original, reconstruction, anomaly map with its colour bar, mask and overlay of a picture in one row."""
+    from draem_core import figure  # loads matplotlib, which no other command needs to wait for
+
+    figure.check_format(out)
+    picture = read_image(image)
+    predictor = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
+    prediction = predictor.predict(picture)
+    if not np.isfinite(prediction.anomaly_map).all():
+        raise DraemError(f"{checkpoint} gives no finite map for {image}: its training has diverged. Take another one.")
+    setting = f"sensitivity {sensitivity:g}, kernel {kernel}, minimum area {min_area}"
+    drawn = figure.classic_row(
+        picture,
+        prediction,
+        PostProcess(sensitivity, kernel, min_area),
+        opacity=opacity,
+        gt_mask=_true_mask(image, mask, prediction.anomaly_map.shape),
+        caption=f"{image.name} · {predictor.card.name} · {setting}" if caption is None else caption,
+        width=width,
+    )
+    typer.echo(f"Wrote {figure.write_figure(drawn, out, dpi)}")
+
+
+def _true_mask(image: Path, mask: Path | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return the mask on the map's grid, read as a dataset's is."""
+    if mask is None:
+        return None
+    sample = Sample(path=image, split="test", kind="defect", label=1, mask_path=mask, name=image.name)
+    return read_mask(sample, (shape[0], shape[1]))
