@@ -11,14 +11,14 @@ from pages._ui.explanations import render_how_to_read, render_normalised_values
 from pages._ui.library import Picture
 from pages._ui.shell import Workspace, start_page
 from pages._ui.source import choose_picture, read_truth
-from pages._ui.viewer import viewer
+from pages._ui.viewer import ViewerSettings, viewer
 
 
 @st.fragment
 def show(workspace: Workspace, picture: Picture, prediction: Prediction, truth: np.ndarray | None) -> None:
     """Draw what a release of a slider changes. As a fragment it runs alone: the sidebar and the strip stay."""
     payload = library.payload(workspace.predictor, picture, truth)
-    settings = viewer(payload, address.asked_settings(), key="viewer")
+    settings = viewer(payload, address.asked_settings(ViewerSettings()), key="viewer")
     address.write(workspace.places | {"image": picture.sample.name if picture.sample else ""}, settings)
     render_normalised_values(workspace.predictor.card, prediction, settings)
     render_downloads(picture, prediction, settings, truth)

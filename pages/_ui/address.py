@@ -3,11 +3,13 @@
 Values from a link are not trusted: whoever reads one checks it against what there is.
 """
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import streamlit as st
 
-from pages._ui.viewer import ViewerSettings, read_settings
+from pages._ui.live.settings import LiveSettings, Settings, read_settings
+
+_CARRIED = "_carried_settings"  # in the session: the sliders as the last page left them
 
 
 def asked(name: str) -> str:
@@ -15,20 +17,38 @@ def asked(name: str) -> str:
     return st.query_params.get(name, "")
 
 
-def asked_settings() -> ViewerSettings:
-    """Return the link's settings over the defaults; values out of range are passed over."""
-    return read_settings(st.query_params.to_dict(), ViewerSettings())
+def asked_settings(default: Settings) -> Settings:
+    """Return the link's settings over ``default``; values out of range are passed over.
+
+    A link without any, such as the navigation's, carries over the sliders that the last page left.
+    """
+    asked_for = st.query_params.to_dict()
+    carried = st.session_state.get(_CARRIED, {})
+    if carried and not any(field.name in asked_for for field in fields(default)):
+        return replace(default, **carried)
+    return read_settings(asked_for, default)
 
 
-def write(places: dict[str, str], settings: ViewerSettings) -> None:
-    """Put places (checkpoint, dataset, image …; empty ones are left out) and changed settings into the address."""
-    default = ViewerSettings()
+def link(places: dict[str, str], settings: LiveSettings) -> dict[str, str]:
+    """Return the parts of an address: places (empty ones are left out) and the settings that are not the default."""
+    default = type(settings)()
     changed = {
         field.name: _text(getattr(settings, field.name))
         for field in fields(settings)
         if getattr(settings, field.name) != getattr(default, field.name)
     }
-    wanted = {name: value for name, value in places.items() if value} | changed
+    return {name: value for name, value in places.items() if value} | changed
+
+
+def link_to_sliders(places: dict[str, str], settings: LiveSettings) -> dict[str, str]:
+    """Return the parts of an address on another page with the same sliders."""
+    return link(places, LiveSettings(**{field.name: getattr(settings, field.name) for field in fields(LiveSettings)}))
+
+
+def write(places: dict[str, str], settings: LiveSettings) -> None:
+    """Put places (checkpoint, dataset, image …) and changed settings into the address."""
+    st.session_state[_CARRIED] = {field.name: getattr(settings, field.name) for field in fields(LiveSettings)}
+    wanted = link(places, settings)
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 

@@ -30,6 +30,11 @@ def run_folder() -> Path:
     return home() / "runs"
 
 
+def score_folder() -> Path:
+    """Return the folder where maps and counts of scored datasets are kept; it may be deleted at any time."""
+    return home() / ".cache" / "scores"
+
+
 def dataset_roots() -> list[Path]:
     """Return ``datasets/`` and the folders that DRAEM_DATA names."""
     named = os.environ.get("DRAEM_DATA", "")

@@ -4,6 +4,7 @@ A page calls ``start_page`` first and gets the ``Workspace`` to work with, or No
 is missing and what to do.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -50,6 +51,7 @@ def start_page(title: str) -> Workspace | None:
     with st.sidebar:
         st.html('<div class="brand">DRAEM <span>Heatmap Explorer</span></div>')
         st.page_link("pages/1_Explore.py", label="Explore", icon=":material/image_search:")
+        st.page_link("pages/2_Tune.py", label="Tune", icon=":material/tune:")
         checkpoint = _choose_checkpoint()
         folder = _choose_dataset()
         device, precision = _choose_device()
@@ -78,11 +80,24 @@ def _choose_checkpoint() -> Path | None:
     files = {short_name(path): path for path in library.checkpoint_files()}
     if files:
         if st.session_state.get("checkpoint") not in files:
-            wanted = address.asked("checkpoint")
-            st.session_state["checkpoint"] = wanted if wanted in files else next(iter(files))
-        st.selectbox("Checkpoint", files, key="checkpoint", format_func=_checkpoint_label, on_change=_follow_category)
+            st.session_state["checkpoint"] = _wanted("checkpoint", files) or next(iter(files))
+        st.selectbox(
+            "Checkpoint",
+            files,
+            key="checkpoint",
+            format_func=_checkpoint_label,
+            on_change=_follow_category,
+            persist_state="session",
+        )
     render_checkpoint_upload()
+    st.session_state["_last_checkpoint"] = st.session_state.get("checkpoint")
     return files.get(st.session_state.get("checkpoint", ""))
+
+
+def _wanted(place: str, known: Collection[str]) -> str | None:
+    """Return what the link asks for, else what this session last had on any page, where it is still there."""
+    candidates = (address.asked(place), st.session_state.get(f"_last_{place}"))
+    return next((name for name in candidates if name in known), None)
 
 
 def _checkpoint_label(name: str) -> str:
@@ -120,18 +135,25 @@ def _choose_dataset() -> str | None:
     if st.session_state.get("dataset") not in folders:
         trained_on = _category_of(st.session_state.get("checkpoint", ""))
         fitting = [name for name in folders if Path(name).name == trained_on]
-        wanted = address.asked("dataset")
-        st.session_state["dataset"] = wanted if wanted in folders else (fitting or folders)[0]
-    return st.selectbox("Dataset", folders, key="dataset", format_func=lambda name: "/".join(Path(name).parts[-2:]))
+        st.session_state["dataset"] = _wanted("dataset", folders) or (fitting or folders)[0]
+    st.session_state["_last_dataset"] = st.session_state["dataset"]
+    return st.selectbox(
+        "Dataset",
+        folders,
+        key="dataset",
+        format_func=lambda name: "/".join(Path(name).parts[-2:]),
+        persist_state="session",
+    )
 
 
 def _choose_device() -> tuple[str, Precision]:
     with st.expander("Device and precision", icon=":material/memory:"):
-        st.selectbox("Device", ["auto", *devices()], key="device")
+        st.selectbox("Device", ["auto", *devices()], key="device", persist_state="session")
         st.selectbox(
             "Precision",
             PRECISIONS,
             key="precision",
+            persist_state="session",
             help="auto takes the quickest that moves the map by no more than 0.005 against float32",
         )
     return _device_choice()

@@ -24,17 +24,18 @@ function sensitivityAtLogit(z) {
   return z < 0 ? near : Number((1 - near).toFixed(12));
 }
 
+const SENSITIVITY = {
+  range: (logitScale) => (logitScale ? [-LOGIT_SPAN, LOGIT_SPAN, LOGIT_STEP] : [0, 1, 0.001]),
+  toPosition: (value, logitScale) => (logitScale ? Math.min(LOGIT_SPAN, Math.max(-LOGIT_SPAN, logit(value))) : value),
+  toValue: (position, logitScale) => (logitScale ? sensitivityAtLogit(position) : Number(position.toFixed(3))),
+  toField: formatSensitivity,
+  fromField: (number) => Math.min(1, Math.max(0, number)),
+  say: (value) => `${formatSensitivity(value)}, threshold ${formatProbability(thresholdOf(value))}`,
+};
+
 const SLIDERS = {
-  sensitivity: {
-    id: "sensitivity",
-    range: (logitScale) => (logitScale ? [-LOGIT_SPAN, LOGIT_SPAN, LOGIT_STEP] : [0, 1, 0.001]),
-    toPosition: (value, logitScale) =>
-      logitScale ? Math.min(LOGIT_SPAN, Math.max(-LOGIT_SPAN, logit(value))) : value,
-    toValue: (position, logitScale) => (logitScale ? sensitivityAtLogit(position) : Number(position.toFixed(3))),
-    toField: formatSensitivity,
-    fromField: (number) => Math.min(1, Math.max(0, number)),
-    say: (value) => `${formatSensitivity(value)}, threshold ${formatProbability(thresholdOf(value))}`,
-  },
+  sensitivity: { id: "sensitivity", ...SENSITIVITY },
+  unsure_sensitivity: { id: "unsure", ...SENSITIVITY },
   kernel_size: {
     id: "kernel",
     range: () => [1, 31, 2],
@@ -69,6 +70,7 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
   let settings = null;
   let defaults = null;
   let dragged = null; // the range input under the pointer
+  let held = false; // an element of dragAlong is under the pointer
   let typed = null; // the number field that is being typed into
   const sliders = Object.entries(SLIDERS)
     .map(([name, slider]) => ({
@@ -78,7 +80,7 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
       field: root.querySelector(`#${slider.id}Number`),
     }))
     .filter(({ input }) => input);
-  const logitSwitch = root.querySelector("#logit");
+  const switches = [...root.querySelectorAll("[data-switch]")];
   const threshold = root.querySelector("[data-slot=threshold]");
   const toggles = [...root.querySelectorAll("[data-toggle]")];
   const reset = root.querySelector("[data-slot=reset]");
@@ -97,7 +99,7 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
 
   sliders.forEach(listenToSlider);
   sliders.forEach(listenToField);
-  logitSwitch.onchange = () => changeAndSettle({ logit_scale: logitSwitch.checked });
+  for (const input of switches) input.onchange = () => changeAndSettle({ [input.dataset.switch]: input.checked });
   for (const toggle of toggles)
     toggle.onclick = () => changeAndSettle({ [toggle.dataset.toggle]: !settings[toggle.dataset.toggle] });
   reset.onclick = () =>
@@ -170,13 +172,44 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
       if (field !== typed) field.value = toField(value);
     }
     threshold.textContent = formatProbability(thresholdOf(settings.sensitivity));
-    logitSwitch.checked = settings.logit_scale;
+    for (const input of switches) input.checked = settings[input.dataset.switch];
     for (const toggle of toggles) toggle.setAttribute("aria-pressed", String(settings[toggle.dataset.toggle]));
+  }
+
+  /** Let `element`, which spans a sensitivity slider's way, be dragged; `nameAt` says which slider a place is for. */
+  function dragAlong(element, nameAt) {
+    let slider = null;
+    const shareAt = (event) => {
+      const { left, width } = element.getBoundingClientRect();
+      return Math.min(1, Math.max(0, (event.clientX - left) / width));
+    };
+    const move = (event) => {
+      if (!slider) return;
+      const [least, most, step] = slider.range(settings.logit_scale);
+      const position = least + Math.round((shareAt(event) * (most - least)) / step) * step;
+      change({ [slider.name]: slider.toValue(position, settings.logit_scale) });
+    };
+    element.onpointerdown = (event) => {
+      event.preventDefault();
+      element.setPointerCapture(event.pointerId);
+      const name = nameAt(shareAt(event));
+      slider = sliders.find((one) => one.name === name);
+      held = true;
+      move(event);
+    };
+    element.onpointermove = move;
+    element.onpointerup = element.onpointercancel = () => {
+      if (!slider) return;
+      slider = null;
+      held = false;
+      onSettled(settings);
+    };
   }
 
   return {
     change: changeAndSettle,
-    isDragging: () => dragged !== null,
+    dragAlong,
+    isDragging: () => dragged !== null || held,
     show(next, nextDefaults) {
       settings = next;
       defaults = nextDefaults;

@@ -62,7 +62,7 @@ def read_settings(values: Mapping[str, object], default: Settings) -> Settings:
             continue
         try:
             value = _convert(values[field.name], type(getattr(default, field.name)))
-            settings = replace(settings, **{field.name: value})
+            settings = replace(settings, **{field.name: value})  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
             continue
     return settings

@@ -1,0 +1,43 @@
+"""Tune thresholds over a whole dataset: every figure live under the sliders, goals, zones, a recipe."""
+
+import streamlit as st
+
+from pages._ui import address
+from pages._ui.confidence import render_confidence
+from pages._ui.goals_panel import goal_settings, render_goals
+from pages._ui.library import settle_memory
+from pages._ui.scored import Scored, scored_dataset
+from pages._ui.shell import Workspace, say_no_dataset, start_page
+from pages._ui.tuner import TunerSettings, tuner
+
+
+@st.fragment
+def show(workspace: Workspace, scored: Scored) -> None:
+    """Draw what a release of a slider changes. As a fragment it runs alone."""
+    asked = goal_settings() or address.asked_settings(TunerSettings())
+    goals = st.container()
+    settings = tuner(scored.payload, asked, on_open=_remember_opened, key="tuner")
+    address.write(workspace.places, settings)
+    if name := st.session_state.pop("opened", None):
+        shared = address.link_to_sliders(workspace.places | {"image": name}, settings)
+        st.switch_page("pages/1_Explore.py", query_params=shared)
+    with goals:
+        render_goals(scored.tuning, settings)
+    render_confidence(workspace.predictor.card, scored.tuning, settings)
+
+
+def _remember_opened(name: str) -> None:
+    st.session_state["opened"] = name
+
+
+workspace = start_page("Tune")
+if workspace is None:
+    st.stop()
+if workspace.dataset is None or not workspace.dataset.samples:
+    say_no_dataset()
+    st.stop()
+scored = scored_dataset(workspace)
+if scored is None:
+    st.stop()
+show(workspace, scored)
+settle_memory("Tune")

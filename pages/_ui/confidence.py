@@ -1,0 +1,109 @@
+"""How far the figures can be trusted: intervals, a half to tune on and one to check on, raw and normalised values."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from draem_core import goals
+from draem_core.calibration import normalised_pixel
+from draem_core.goals import NoChoice
+from draem_core.metrics import Counts, image_auroc
+from draem_core.tuning import TuningSet
+from draem_core.types import Card
+from draem_core.uncertainty import Interval, bootstrap_auroc, bootstrap_counts, cautions, split_half
+from pages._ui.tuner import TunerSettings
+
+
+def render_confidence(card: Card, tuning: TuningSet, settings: TunerSettings) -> None:
+    """Draw the settled setting's intervals and the check on another half."""
+    for caution in cautions(tuning.grid.image_labels):
+        st.warning(caution, icon=":material/warning:")
+    if tuning.unlabelled:
+        st.caption(f"{tuning.unlabelled:,} images have no label and are left out.")
+    _render_thresholds(card, settings)
+    with st.expander("How far to trust these figures", icon=":material/query_stats:"):
+        peaks, labels, stops = _trial(tuning, settings)
+        st.markdown(
+            "**95 % intervals** by bootstrap over the images, at the setting as it stands. They do not know that the "
+            "setting was chosen on these same images."
+        )
+        st.table(_intervals(peaks, labels, settings), border="horizontal")
+        st.markdown(
+            "**Tune on half, check on the other half.** The images are split by a fixed rule, each defect kind in two; "
+            "the best F1 is looked for on one half, and counted on the other, which it has not seen."
+        )
+        _render_halves(tuning, peaks, labels, stops)
+
+
+def _trial(tuning: TuningSet, settings: TunerSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    grid = tuning.grid
+    peaks = grid.peaks(settings.kernel_size, grid.nearest_area(settings.min_area))
+    return peaks, grid.image_labels, grid.sensitivities
+
+
+def _render_thresholds(card: Card, settings: TunerSettings) -> None:
+    if card.calibration is None:
+        return
+    parts = []
+    for name, threshold in (("NG", settings.threshold), ("unsure", settings.unsure_threshold)):
+        if threshold is not None:
+            normal = normalised_pixel(float(threshold), card.calibration)
+            shown = "undefined (no range in the file)" if normal is None else f"{normal:.4f}"
+            parts.append(f"{name} above raw {float(threshold):.4f} = normalised {shown}")
+    st.caption(f"anomalib's calibration: {'; '.join(parts)}. Sliders and figures work on raw values.")
+
+
+def counts_at(peaks: np.ndarray, labels: np.ndarray, threshold: np.floating | float) -> Counts:
+    """Count images by verdict and label; peaks (M,) float32, labels (M,) bool."""
+    flagged = peaks > np.float32(threshold)
+    return Counts(
+        int((flagged & labels).sum()),
+        int((flagged & ~labels).sum()),
+        int((~flagged & labels).sum()),
+        int((~flagged & ~labels).sum()),
+    )
+
+
+def _intervals(peaks: np.ndarray, labels: np.ndarray, settings: TunerSettings) -> pd.DataFrame:
+    counts = counts_at(peaks, labels, settings.threshold)
+    named = {"F1": "f1", "Precision": "precision", "Recall": "recall", "False-alarm rate": "false_alarm_rate"}
+    rows = [(name, getattr(counts, figure), bootstrap_counts(counts, figure)) for name, figure in named.items()]
+    rows.append(("AUROC", image_auroc(peaks, labels), bootstrap_auroc(peaks, labels)))
+    return pd.DataFrame(
+        [{"Image figure": name, "Value": _number(value), "95 % interval": _range(one)} for name, value, one in rows]
+    ).set_index("Image figure")
+
+
+def _render_halves(tuning: TuningSet, peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> None:
+    tune = split_half(labels, [sample.kind for sample in tuning.samples], [sample.name for sample in tuning.samples])
+    choice = goals.best_f1(peaks[tune], labels[tune], stops)
+    if isinstance(choice, NoChoice):
+        st.info(choice.reason, icon=":material/info:")
+        return
+    rows = []
+    for name, half in (("tuned on", tune), ("checked on", ~tune)):
+        counts = counts_at(peaks[half], labels[half], choice.threshold)
+        rows.append(
+            {
+                "Half": f"{name} ({int(half.sum())} images)",
+                "F1": _number(counts.f1),
+                "Precision": _number(counts.precision),
+                "Recall": _number(counts.recall),
+                "False alarms": f"{counts.fp} of {counts.fp + counts.tn}",
+                "Misses": f"{counts.fn} of {counts.fn + counts.tp}",
+                "F1, 95 % interval": _range(bootstrap_counts(counts, "f1")),
+            }
+        )
+    st.table(pd.DataFrame(rows).set_index("Half"), border="horizontal")
+    st.caption(
+        f"Threshold {choice.threshold:.6g} (sensitivity {choice.sensitivity:.6g}), chosen on the first half alone."
+    )
+
+
+def _number(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.4f}"
+
+
+def _range(interval: Interval) -> str:
+    span = "–" if np.isnan(interval.low) else f"{interval.low:.4f} … {interval.high:.4f}"
+    return f"{span} ({interval.note})" if interval.note else span

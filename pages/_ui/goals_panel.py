@@ -1,0 +1,98 @@
+"""Goals instead of numbers: choose one, read which threshold it means and why, take it over."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from draem_core import goals
+from draem_core.goals import Choice, NoChoice, Zones
+from draem_core.tuning import TuningSet
+from pages._ui.tuner import TunerSettings
+
+_BEST_F1, _RECALL, _ALARMS, _COST, _ZONES = (
+    "Best F1",
+    "No defect missed",
+    "Few false alarms",
+    "Least cost",
+    "Three zones",
+)
+_WANTED = "_goal_settings"  # in the session: settings that a goal asks for, taken over in the next run
+
+
+def goal_settings() -> TunerSettings | None:
+    """Return the settings that a click on a goal asked for, once."""
+    wanted: TunerSettings | None = st.session_state.pop(_WANTED, None)
+    return wanted
+
+
+def render_goals(tuning: TuningSet, settings: TunerSettings) -> None:
+    """Draw the goals; each is worked out at the present kernel size and minimum area."""
+    with st.container(border=True):
+        left, right = st.columns([2, 5], vertical_alignment="center")
+        with left:
+            goal = st.selectbox(
+                "Goal",
+                [_BEST_F1, _RECALL, _ALARMS, _COST, _ZONES],
+                key="goal",
+                help="Each works out the sensitivity that means it, at the present kernel size and minimum area.",
+            )
+            found = _work_out(str(goal), _trial(tuning, settings))
+        with right:
+            _render_found(found, settings)
+
+
+Trial = tuple[np.ndarray, np.ndarray, np.ndarray]  # peaks, labels, stops
+
+
+def _trial(tuning: TuningSet, settings: TunerSettings) -> Trial:
+    grid = tuning.grid
+    peaks = grid.peaks(settings.kernel_size, grid.nearest_area(settings.min_area))
+    return peaks, grid.image_labels, grid.sensitivities
+
+
+def _work_out(goal: str, trial: Trial) -> Choice | Zones | NoChoice:
+    if goal == _RECALL:
+        return goals.full_recall(*trial)
+    if goal == _ALARMS:
+        share = st.number_input("False alarms at most, % of good images", 0.0, 100.0, 2.0, 0.5, key="goal_share")
+        return goals.at_most_false_alarms(*trial, share / 100)
+    if goal == _COST:
+        one, other = st.columns(2)
+        miss = one.number_input("Cost of a miss", 0.0, None, 10.0, key="goal_miss")
+        alarm = other.number_input("Cost of a false alarm", 0.0, None, 1.0, key="goal_alarm")
+        return goals.least_cost(*trial, miss, alarm)
+    if goal == _ZONES:
+        one, other = st.columns(2)
+        misses = one.number_input("Misses among OK, % of defects", 0.0, 100.0, 0.0, 0.5, key="goal_misses")
+        alarms = other.number_input("False alarms among NG, % of good", 0.0, 100.0, 0.0, 0.5, key="goal_alarms")
+        return goals.zones(*trial, misses / 100, alarms / 100)
+    return goals.best_f1(*trial)
+
+
+def _render_found(found: Choice | Zones | NoChoice, settings: TunerSettings) -> None:
+    if isinstance(found, NoChoice):
+        st.info(found.reason, icon=":material/info:")
+        return
+    if isinstance(found, Zones):
+        wanted = replace(
+            settings,
+            sensitivity=found.sensitivity,
+            zones=True,
+            unsure_sensitivity=found.unsure_sensitivity,
+        )
+        head = f"NG above **{found.threshold:.6g}**, unsure above **{found.unsure_threshold:.6g}**"
+    else:
+        wanted = replace(settings, sensitivity=found.sensitivity)
+        head = f"Threshold **{found.threshold:.6g}** (sensitivity {found.sensitivity:.6g})"
+    text, button = st.columns([5, 1], vertical_alignment="center")
+    text.markdown(f"{head}  \n{found.reason}")
+    button.button("Use it", on_click=_take_over(wanted), disabled=wanted == settings, key="use_goal")
+
+
+def _take_over(wanted: TunerSettings) -> Callable[[], None]:
+    def remember() -> None:
+        st.session_state[_WANTED] = wanted
+
+    return remember

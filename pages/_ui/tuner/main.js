@@ -1,0 +1,191 @@
+// Wires one tuner: payload in, frames out, settled settings back. All work is done in an animation frame, at most once a
+// frame; the server hears of a setting when it has settled.
+
+const tuners = new WeakMap(); // root element → tuner
+
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
+  const root = parentElement.querySelector(".draem-tuner");
+  if (!tuners.has(root)) tuners.set(root, createTuner(root));
+  const tuner = tuners.get(root);
+  tuner.receive(data, setStateValue, setTriggerValue);
+  return tuner.stop;
+}
+
+function createTuner(root) {
+  let digest = null; // of the payload that is shown or being unpacked
+  let shown = null; // { data, counts, scatter, curves, gallery, readout } of the present payload
+  let settings = null;
+  let settled = ""; // the settings that the server knows, as JSON
+  let revision = null;
+  let tell = () => {};
+  let open = () => {};
+  let frame = 0;
+  let drawn = ""; // what the scatter was drawn for
+
+  const controls = createControls(root, {
+    onLive: (next) => {
+      settings = next;
+      requestPaint();
+    },
+    onSettled: tellServer,
+    snap,
+  });
+  const scatterBox = root.querySelector(".scatter");
+  const resized = new ResizeObserver(() => {
+    drawn = "";
+    requestPaint();
+  });
+  resized.observe(root);
+  controls.dragAlong(scatterBox, (share) => {
+    if (!settings.zones) return "sensitivity";
+    const [ng, unsure] = [settings.sensitivity, settings.unsure_sensitivity].map((s) => placeOf(s, settings.logit_scale));
+    return Math.abs(share - unsure) < Math.abs(share - ng) || (unsure === ng && share > ng) ? "unsure_sensitivity" : "sensitivity";
+  });
+  root.querySelector("[data-slot=save]").onclick = () =>
+    controls.change({
+      saved_sensitivity: settings.sensitivity,
+      saved_kernel_size: settings.kernel_size,
+      saved_min_area: settings.min_area,
+    });
+  const orders = [...root.querySelectorAll("[data-order]")];
+  for (const button of orders) button.onclick = () => controls.change({ order: button.dataset.order });
+
+  /** Bring a setting to the nearest one that was counted. */
+  function snap(next) {
+    if (!shown) return next;
+    const { data, counts } = shown;
+    const nearest = (sensitivity) => data.sensitivities[counts.place(sensitivity, 1, 0).stop];
+    const sensitivity = nearest(next.sensitivity);
+    const area = counts.place(sensitivity, next.kernel_size, next.min_area).area;
+    return {
+      ...next,
+      sensitivity,
+      min_area: data.minAreas[area],
+      unsure_sensitivity: Math.max(sensitivity, nearest(next.unsure_sensitivity)),
+    };
+  }
+
+  async function receive(bytes, setStateValue, setTriggerValue) {
+    tell = setStateValue;
+    open = (name) => setTriggerValue("opened", name);
+    const { header: order, rest } = readHeader(bytes);
+    const wanted = readHeader(rest).header.digest;
+    if (wanted !== digest) {
+      digest = wanted;
+      shown = null;
+      root.classList.add("loading");
+      const data = await unpackDataset(rest.slice());
+      if (digest !== wanted) return; // a newer payload came meanwhile
+      const counts = createCounts(data);
+      for (const name of ["flips", "gallery"]) root.querySelector(`[data-slot=${name}]`).replaceChildren();
+      shown = {
+        data,
+        counts,
+        scatter: createScatter(root.querySelector("[data-slot=scatter]"), data, counts),
+        curves: createCurves(root, counts),
+        gallery: createGallery(root, data, counts, (name) => open(name)),
+        readout: createReadout(root, data, counts),
+      };
+      drawn = "";
+      root.classList.remove("loading");
+    }
+    if (order.revision !== revision) {
+      revision = order.revision;
+      settled = JSON.stringify(order.settings);
+      // a slider that the user holds stays with the user; the release answers this order
+      if (!controls.isDragging()) settings = order.settings;
+    }
+    if (!shown) return;
+    controls.show(controls.isDragging() ? settings : snap(settings), order.defaults);
+    settings = snap(settings);
+    drawn = ""; // the theme may have changed
+    requestPaint();
+  }
+
+  function tellServer() {
+    const answer = JSON.stringify(settings);
+    if (answer === settled || !shown) return;
+    settled = answer;
+    tell("settled", { revision, ...settings });
+    shown.readout.announce(measure());
+  }
+
+  function places() {
+    const { counts } = shown;
+    const where = counts.place(settings.sensitivity, settings.kernel_size, settings.min_area);
+    const saved = counts.place(settings.saved_sensitivity, settings.saved_kernel_size, settings.saved_min_area);
+    const unsureStop = settings.zones
+      ? Math.max(where.stop, counts.place(settings.unsure_sensitivity, 1, 0).stop)
+      : where.stop;
+    return { where, saved, unsureStop };
+  }
+
+  function measure() {
+    const { where, unsureStop } = places();
+    return shown.counts.at(where, unsureStop);
+  }
+
+  function requestPaint() {
+    if (shown && settings) frame ||= requestAnimationFrame(paint);
+  }
+
+  function paint() {
+    frame = 0;
+    const { counts, scatter, curves, gallery, readout } = shown;
+    const { where, saved, unsureStop } = places();
+    const colors = colorsOf(root);
+    root.classList.toggle("zoned", settings.zones);
+    root.classList.toggle("tall", settings.by_kind);
+    root.style.setProperty("--rows", scatter.rows);
+    readout.show(counts.at(where, unsureStop), settings);
+    const wanted = `${where.row} ${settings.logit_scale} ${settings.by_kind}`;
+    if (wanted !== drawn) {
+      scatter.draw(where, settings, colors);
+      showTicks(root, settings.logit_scale);
+      drawn = wanted;
+    }
+    scatterBox.style.setProperty("--at", placeOf(settings.sensitivity, settings.logit_scale));
+    scatterBox.style.setProperty("--unsure", placeOf(settings.unsure_sensitivity, settings.logit_scale));
+    curves.draw(where, colors);
+    readout.showPoints(curves.points(where));
+    readout.showFlips(gallery.flips(where, saved), settings);
+    for (const button of orders) button.setAttribute("aria-pressed", String(button.dataset.order === settings.order));
+    readout.showGallery(gallery.show(where, unsureStop, settings.order), settings.order);
+  }
+
+  Object.defineProperty(root, "draemTuner", {
+    value: Object.freeze({ readout: () => shown && measure(), settings: () => ({ ...settings }) }),
+    configurable: true,
+  });
+
+  function stop() {
+    cancelAnimationFrame(frame);
+    frame = 0;
+    resized.disconnect();
+  }
+
+  return { receive, stop };
+}
+
+function showTicks(root, onLogitScale) {
+  root
+    .querySelector("[data-slot=ticks]")
+    .replaceChildren(
+      ...tickNames(onLogitScale).map((name) => Object.assign(document.createElement("span"), { textContent: name })),
+    );
+}
+
+function colorsOf(root) {
+  const style = getComputedStyle(root);
+  const read = (name) => style.getPropertyValue(name);
+  return {
+    good: read("--good"),
+    defect: read("--defect"),
+    axis: read("--line"),
+    line: read("--faint"),
+    accent: read("--accent"),
+    text: read("--text"),
+    paper: read("--st-background-color"),
+    font: style.fontFamily,
+  };
+}

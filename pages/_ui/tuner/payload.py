@@ -1,0 +1,73 @@
+"""A dataset's counts at every setting as the bytes that the tuner's JavaScript unpacks.
+
+A header as JSON, then one zlib stream of raw arrays, each starting on a multiple of 4. Knows no Streamlit, no settings.
+"""
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from draem_core.settings_grid import SettingsGrid
+from draem_core.sweep import Figures
+from pages._ui.live.payload import with_header
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image of the gallery. ``thumbnail`` is a data URL, or empty."""
+
+    name: str
+    kind: str
+    thumbnail: str
+
+
+def pack(title: str, grid: SettingsGrid, figures: Sequence[Figures], entries: Sequence[Entry], digest: str) -> bytes:
+    """The tuner's payload for one scored dataset. Cache it: an unchanged payload costs nothing on a rerun.
+
+    figures: one for each kernel size of the grid. entries: one for each image of the grid, in its order.
+    digest: changes when anything in here does.
+
+    Raises ValueError where they are not as many.
+    """
+    if len(figures) != len(grid.kernel_sizes) or len(entries) != grid.image_labels.size:
+        raise ValueError(f"{len(figures)} figures and {len(entries)} entries do not fit the grid")
+    arrays: dict[str, np.ndarray] = {
+        "defectPixels": grid.defect_pixels.astype(np.int32),
+        "goodPixels": grid.good_pixels.astype(np.int32),
+        "falseBlobs": grid.false_blobs.astype(np.int32),
+        "overlap": grid.overlap.astype(np.float64),
+        "sensitivities": grid.sensitivities.astype(np.float64),
+        "imageStops": grid.image_stops,
+        "regionStops": grid.region_stops,
+        "regionImages": grid.region_images.astype(np.int32),
+        "labels": grid.image_labels.astype(np.uint8),
+    }
+    # float64 arrays need offsets that divide by 8
+    blobs = {name: _padded_to_8(np.ascontiguousarray(array).tobytes()) for name, array in arrays.items()}
+    header = {
+        "digest": digest,
+        "title": title,
+        "kernelSizes": grid.kernel_sizes,
+        "minAreas": grid.min_areas,
+        "defectTotal": grid.defect_total,
+        "goodTotal": grid.good_total,
+        "images": [asdict(entry) for entry in entries],
+        "figures": [_shown(one) for one in figures],
+        "arrays": [[name, arrays[name].dtype.name, arrays[name].size, len(blob)] for name, blob in blobs.items()],
+    }
+    return with_header(header, zlib.compress(b"".join(blobs.values()), 1))
+
+
+def _padded_to_8(blob: bytes) -> bytes:
+    return blob + b"\0" * (-len(blob) % 8)
+
+
+def _shown(figures: Figures) -> dict[str, float | None]:
+    """The figures by name, None where undefined: JSON has no NaN."""
+    names = ("pixel_auroc", "pixel_ap", "aupro", "image_auroc", "image_ap")
+    values = {name: getattr(figures, name) for name in names}
+    values |= {"pixel_f1max": figures.pixel_f1max.f1, "image_f1max": figures.image_f1max.f1}
+    return {name: None if math.isnan(value) else value for name, value in values.items()}
