@@ -9,7 +9,7 @@ from typing import TextIO
 
 Cell = str | int | float | None
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = tuple("=+-@＝＋－＠\t\r\n")
 
 
 class CsvWriter:
@@ -31,4 +31,5 @@ class CsvWriter:
 def guarded(text: str) -> str:
     """Return text that no spreadsheet takes for a formula and that UTF-8 can hold."""
     plain = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return f"'{plain}" if plain.startswith(FORMULA_STARTS) else plain
+    plain = plain.replace("\r", "\\r")  # csv leaves it unquoted, and a reader would begin a row there
+    return f"'{plain}" if text.startswith(FORMULA_STARTS) else plain

@@ -6,6 +6,7 @@ Decides on words and order; figures, plots and pictures come from their own modu
 import html
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def html_report(report: Report, most_wrong: int = 24) -> bytes:
     title = f"Inspection setting for {_subject(report)}"
     body = [
         f"<h1>{_text(title)}</h1>",
-        _line(f"Recipe of {report.recipe.created:%Y-%m-%d %H:%M} UTC, checkpoint {report.card.name}"),
+        _line(f"{_made(report)}, judged on {count(len(report.images), 'image')}"),
         _numbers(report),
         *(_note(sentence) for sentence in (*_honesty(report.recipe.measured), *report.warnings)),
         _section("Verdicts", f'<div class="columns">{_confusion(report)}{_settings(report)}</div>'),
@@ -54,6 +55,11 @@ def html_report(report: Report, most_wrong: int = 24) -> bytes:
 def _subject(report: Report) -> str:
     names = dict.fromkeys(measured.dataset for measured in report.recipe.measured)
     return ", ".join(names) or count(len(report.images), "image")
+
+
+def _made(report: Report) -> str:
+    created = report.recipe.created.astimezone(UTC)
+    return f"Recipe of {created:%Y-%m-%d %H:%M} UTC for the checkpoint {report.card.name}"
 
 
 def _numbers(report: Report) -> str:
