@@ -18,6 +18,7 @@ from draem_core.errors import DraemError
 from draem_core.models import Draem
 from draem_core.models.fast import fast_copy
 
+UsedPrecision = Literal["float32", "bfloat16", "float16"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 AUTO_TOLERANCE = 5e-3  # how far "auto" may move a pixel of the map
@@ -37,7 +38,7 @@ class PreparedNetwork:
     """
 
     network: Draem
-    precision: str
+    precision: UsedPrecision
     note: str
 
 
@@ -97,7 +98,7 @@ class _Check:
         self._picture = check_picture(input_size)
         _, self._map = _outputs(model, self._picture)
 
-    def short(self, precision: str) -> tuple[Draem, float]:
+    def short(self, precision: UsedPrecision) -> tuple[Draem, float]:
         """Return the network in a short float, the careful form where the quick one moves the map, and by how much."""
         network, moved = self.try_out(precision)
         if moved <= CAREFUL_FROM or math.isnan(moved):
@@ -105,7 +106,7 @@ class _Check:
         del network  # before the next one is made
         return self.try_out(precision, careful=True)
 
-    def try_out(self, precision: str, careful: bool = False) -> tuple[Draem, float]:
+    def try_out(self, precision: UsedPrecision, careful: bool = False) -> tuple[Draem, float]:
         """Return the network in that precision and the largest change of a pixel; NaN where the float overflows."""
         network = fast_copy(self.model, _DTYPES[precision], careful, self.device)
         try:
@@ -137,7 +138,7 @@ def _moves(moved: float) -> str:
     return f"the map moves by at most {moved:.4f}" if math.isfinite(moved) else "the result is not finite"
 
 
-def short_floats(device: torch.device) -> tuple[str, ...]:
+def short_floats(device: torch.device) -> tuple[UsedPrecision, ...]:
     """Return the 16-bit floats that the device computes in faster than float32, the one to try first in front.
 
     bfloat16 reaches as far as float32, float16 is eight times finer. A processor with native bfloat16 gains at every

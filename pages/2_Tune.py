@@ -6,6 +6,7 @@ from pages._ui import address
 from pages._ui.confidence import render_confidence
 from pages._ui.goals_panel import goal_settings, render_goals
 from pages._ui.library import settle_memory
+from pages._ui.recipe_panel import render_recipe
 from pages._ui.scored import Scored, scored_dataset
 from pages._ui.shell import Workspace, say_no_dataset, start_page
 from pages._ui.tuner import TunerSettings, tuner
@@ -24,6 +25,7 @@ def show(workspace: Workspace, scored: Scored) -> None:
     with goals:
         render_goals(scored.tuning, settings)
     render_confidence(workspace.predictor.card, scored.tuning, settings)
+    render_recipe(workspace, scored, settings)
 
 
 def _remember_opened(name: str) -> None:

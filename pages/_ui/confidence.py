@@ -1,5 +1,7 @@
 """How far the figures can be trusted: intervals, a half to tune on and one to check on, raw and normalised values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -8,9 +10,11 @@ from draem_core import goals
 from draem_core.calibration import normalised_pixel
 from draem_core.goals import NoChoice
 from draem_core.metrics import Counts, image_auroc
+from draem_core.recipe import raw_sensitivity
 from draem_core.tuning import TuningSet
 from draem_core.types import Card
 from draem_core.uncertainty import Interval, bootstrap_auroc, bootstrap_counts, cautions, split_half
+from pages._ui.goals_panel import take_over
 from pages._ui.tuner import TunerSettings
 
 
@@ -20,7 +24,7 @@ def render_confidence(card: Card, tuning: TuningSet, settings: TunerSettings) ->
         st.warning(caution, icon=":material/warning:")
     if tuning.unlabelled:
         st.caption(f"{tuning.unlabelled:,} images have no label and are left out.")
-    _render_thresholds(card, settings)
+    _render_thresholds(card, tuning, settings)
     with st.expander("How far to trust these figures", icon=":material/query_stats:"):
         peaks, labels, stops = _trial(tuning, settings)
         st.markdown(
@@ -41,7 +45,7 @@ def _trial(tuning: TuningSet, settings: TunerSettings) -> tuple[np.ndarray, np.n
     return peaks, grid.image_labels, grid.sensitivities
 
 
-def _render_thresholds(card: Card, settings: TunerSettings) -> None:
+def _render_thresholds(card: Card, tuning: TuningSet, settings: TunerSettings) -> None:
     if card.calibration is None:
         return
     parts = []
@@ -51,6 +55,14 @@ def _render_thresholds(card: Card, settings: TunerSettings) -> None:
             shown = "undefined (no range in the file)" if normal is None else f"{normal:.4f}"
             parts.append(f"{name} above raw {float(threshold):.4f} = normalised {shown}")
     st.caption(f"anomalib's calibration: {'; '.join(parts)}. Sliders and figures work on raw values.")
+    if raw_sensitivity(0.5, card.calibration) is None:
+        return
+    with st.expander("Set the threshold as anomalib normalises it", icon=":material/swap_horiz:"):
+        asked = st.number_input("Normalised threshold", 0.0, 1.0, 0.5, 0.01, key="normalised_threshold")
+        sensitivity = tuning.grid.nearest(raw_sensitivity(1 - asked, card.calibration) or 0.0)
+        st.markdown(f"Normalised {asked:.4g} is raw {1 - sensitivity:.6g}, the nearest stop of the slider.")
+        wanted = replace(settings, sensitivity=sensitivity)
+        st.button("Use it", on_click=take_over(wanted), disabled=wanted == settings, key="use_normalised")
 
 
 def counts_at(peaks: np.ndarray, labels: np.ndarray, threshold: np.floating | float) -> Counts:

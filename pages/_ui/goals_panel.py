@@ -88,10 +88,12 @@ def _render_found(found: Choice | Zones | NoChoice, settings: TunerSettings) -> 
         head = f"Threshold **{found.threshold:.6g}** (sensitivity {found.sensitivity:.6g})"
     text, button = st.columns([5, 1], vertical_alignment="center")
     text.markdown(f"{head}  \n{found.reason}")
-    button.button("Use it", on_click=_take_over(wanted), disabled=wanted == settings, key="use_goal")
+    button.button("Use it", on_click=take_over(wanted), disabled=wanted == settings, key="use_goal")
 
 
-def _take_over(wanted: TunerSettings) -> Callable[[], None]:
+def take_over(wanted: TunerSettings) -> Callable[[], None]:
+    """Return a button's callback that orders these settings."""
+
     def remember() -> None:
         st.session_state[_WANTED] = wanted
 

@@ -33,6 +33,7 @@ class Workspace:
 
     checkpoint: Path
     predictor: Predictor
+    asked_precision: Precision
     dataset: Dataset | None
 
     @property
@@ -66,7 +67,7 @@ def start_page(title: str) -> Workspace | None:
         return None
     with st.sidebar:
         render_checkpoint_card(predictor)
-    return Workspace(checkpoint, predictor, _open_dataset(folder))
+    return Workspace(checkpoint, predictor, precision, _open_dataset(folder))
 
 
 @st.cache_resource(show_spinner=False)
