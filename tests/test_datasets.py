@@ -93,6 +93,24 @@ def test_btad_with_ok_and_ko_and_masks_of_another_suffix(tmp_path):
     assert dataset.warnings == ()
 
 
+def test_mpdd_with_several_kinds(tmp_path):
+    root = grow(tmp_path / "bracket_black", "train/good/000.png", "test/good/000.png")
+    for kind in ("hole", "scratches"):
+        grow(root, f"test/{kind}/000.png", f"ground_truth/{kind}/000_mask.png")
+    dataset = open_dataset(root)
+    assert (dataset.layout, dataset.kinds, dataset.warnings) == ("MVTec AD", ("good", "hole", "scratches"), ())
+    assert [sample.mask_path for sample in dataset.test if sample.label] == [
+        root / f"ground_truth/{kind}/000_mask.png" for kind in ("hole", "scratches")
+    ]
+
+
+def test_visa_in_its_1_class_layout(tmp_path):
+    names = "train/good/0.JPG", "test/good/1.JPG", "test/bad/2.JPG", "ground_truth/bad/2.png"
+    assert rows(open_dataset(grow(tmp_path / "candle", *names)))[2] == (
+        *("test/bad/2.JPG", "test", "bad", 1, "ground_truth/bad/2.png"),
+    )
+
+
 def test_windows_names_in_capitals(tmp_path):
     root = grow(
         tmp_path,
@@ -162,6 +180,40 @@ def test_masks_of_plain_folders_wherever_they_lie(tmp_path, mask):
         ("good/0.png", "test", "good", 0, None),
         ("dent/a.jpg", "test", "dent", 1, mask),
     ]
+
+
+def test_masks_of_several_kinds_in_one_folder_go_to_the_only_picture_of_that_name(tmp_path):
+    """crack/2 and hole/2 both could own masks/2; good/4 may have an empty mask; nothing is called 9."""
+    pictures = "good/0.png", "good/4.png", "crack/1.png", "crack/2.png", "hole/2.png", "hole/3.png"
+    dataset = open_dataset(grow(tmp_path, *pictures, *(f"masks/{stem}.png" for stem in ("1", "2", "3_mask", "4", "9"))))
+    assert {sample.name: sample.mask_path and sample.mask_path.name for sample in dataset.test if sample.label} == {
+        "crack/1.png": "1.png",
+        "crack/2.png": None,
+        "hole/2.png": None,
+        "hole/3.png": "3_mask.png",
+    }
+    assert dataset.warnings[1:] == (
+        "2 of 4 defect pictures without a mask, left out of pixel figures: crack/2.png, hole/2.png.",
+        "2 masks that fit no picture: masks/2.png, masks/9.png.",
+    )
+
+
+@pytest.mark.parametrize("masks", ["test/masks/{}.png", "test/bad_mask/{}.png", "test/gt/bad/{}_mask.png"])
+def test_masks_among_the_test_pictures_are_no_defects_of_their_own(tmp_path, masks):
+    mask = masks.format(1)
+    dataset = open_dataset(grow(tmp_path, "train/good/0.png", "test/good/0.png", "test/bad/1.png", mask))
+    assert rows(dataset)[1:] == [
+        ("test/good/0.png", "test", "good", 0, None),
+        ("test/bad/1.png", "test", "bad", 1, mask),
+    ]
+    assert dataset.warnings == ()
+
+
+def test_a_defect_called_label_or_mask_stays_one(tmp_path):
+    masks = "ground_truth/label/0_mask.png", "ground_truth/mask/0_mask.png"
+    dataset = open_dataset(grow(tmp_path, "test/good/0.png", "test/label/0.png", "test/mask/0.png", *masks))
+    assert dataset.kinds == ("good", "label", "mask")
+    assert dataset.warnings == ()
 
 
 def test_two_good_folders_with_the_same_names_lose_nothing(tmp_path):

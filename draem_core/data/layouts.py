@@ -33,6 +33,8 @@ KNOWN_LAYOUTS = (
 _SPLITS: tuple[Split, ...] = ("train", "test")
 _GOOD_NAMES = frozenset({"good", "ok", "normal", "defect_free", "anomaly_free", "no_defect", "non_defective"})
 _MASK_NAMES = ("ground_truth", "groundtruth", "gt", "masks", "mask", "labels", "label")
+_MASKS_IN_TEST = ("ground_truth", "groundtruth", "gt", "masks", "mask")  # label may well be a defect's name
+_MASK_FOLDER_ENDING = re.compile(r"[_-](masks?|gt|ground_truth)$")
 _MASK_ENDING = re.compile(r"[_-](mask|gt|label)$")
 _HOLD_OUT = 5  # every fifth good picture tests where a layout has no split, as anomalib's Folder does by default
 
@@ -99,13 +101,14 @@ def _dagm(root: Folder) -> Listing | None:
 
 def _mvtec(root: Folder) -> Listing | None:
     train, test = root.sub("train"), root.sub("test", "test_public")
-    truth = root.sub(*_MASK_NAMES) or (test.sub("ground_truth") if test else None)
+    beside = root.sub(*_MASK_NAMES)
+    truth = beside or (test.sub(*_MASKS_IN_TEST) if test else None)
     groups: list[Group] = []
     if train:
         groups += _kinds(train, "train", truth=None, skip=("ground_truth",))
         groups.append(Group("train", GOOD, 0, _apart(train.pictures)[0], {}))
     if test:
-        groups += _kinds(test, "test", truth, skip=("ground_truth",))
+        groups += _kinds(test, "test", truth, skip=("ground_truth",) if beside else _MASKS_IN_TEST)
         groups.append(Group("test", "", None, *_apart(test.pictures)))
     pictures = [group for group in groups if group.pictures]
     # train/cat and train/dog of a classification set are no defects of each other
@@ -134,23 +137,56 @@ _LAYOUTS: tuple[tuple[str, Callable[[Folder], Listing | None]], ...] = (
 
 
 def _kinds(folder: Folder, split: Split, truth: Folder | None, skip: Iterable[str]) -> list[Group]:
-    """Return one group for each sub-folder that holds pictures, and one of masks alone where a kind has no pictures."""
-    apart = {name: _apart(scan(path).pictures) for name, path in folder.folders.items() if name.lower() not in skip}
-    found = {name: files for name, files in apart.items() if files[0]}
-    defects = {name.lower() for name in found if not _is_good(name)}
-    # With one kind of defect the masks may lie in the mask folder itself.
-    common = truth.pictures if truth and len(defects) == 1 else {}
+    """Return one group for each sub-folder that holds pictures, and ones of masks alone that are nobody's."""
+    names = {name.lower() for name in folder.folders}
+    owners = {name: _owner(name, names) for name in folder.folders}
+    kinds = [name for name, owner in owners.items() if owner is None and name.lower() not in skip]
+    found = {name: files for name in kinds if (files := _apart(scan(folder.folders[name]).pictures))[0]}
+    defects = {name: files for name, files in found.items() if not _is_good(name)}
+    common, nobodys = _shared_out(truth.pictures if truth else {}, found, defects)
     groups: list[Group] = []
-    for name, (pictures, beside) in found.items():
-        if _is_good(name):
+    for name, (pictures, masks) in found.items():
+        if name not in defects:
             groups.append(Group(split, GOOD, 0, pictures, {}))
-        else:
-            own = truth.sub(name.lower()) if truth else None
-            groups.append(Group(split, name, 1, pictures, beside | common | (own.pictures if own else {})))
+            continue
+        masks = masks | common[name]
+        masks |= own.pictures if truth and (own := truth.sub(name.lower())) else {}
+        for other in (other for other, owner in owners.items() if owner == name.lower()):
+            masks |= scan(folder.folders[other]).pictures
+        groups.append(Group(split, name, 1, pictures, masks))
+    lower = {name.lower() for name in defects}
     for name, path in truth.folders.items() if truth else ():
-        if name.lower() not in defects and not _is_good(name):
+        if name.lower() not in lower and not _is_good(name):
             groups.append(Group(split, name, 1, {}, scan(path).pictures))
-    return groups
+    return [*groups, Group(split, "", 1, {}, nobodys)] if nobodys else groups
+
+
+def _owner(name: str, names: set[str]) -> str | None:
+    """Return the folder, in lower case, whose masks the folder ``name`` holds, as bad_mask beside bad; else None."""
+    owner = _MASK_FOLDER_ENDING.sub("", name.lower())
+    return owner if owner != name.lower() and owner in names else None
+
+
+def _shared_out(
+    masks: dict[str, Path], found: dict[str, tuple[dict[str, Path], dict[str, Path]]], defects: Iterable[str]
+) -> tuple[dict[str, dict[str, Path]], dict[str, Path]]:
+    """Return the masks of a common folder by the kind that has a picture of that name, and those of no picture.
+
+    Where several kinds of defect have one, nobody can tell whose it is: none gets it.
+    """
+    by_kind: dict[str, dict[str, Path]] = {name: {} for name in defects}
+    if len(by_kind) == 1:
+        return dict.fromkeys(by_kind, masks), {}
+    stems = {kind: {stem_of(name) for name in pictures} for kind, (pictures, _) in found.items()}
+    nobodys: dict[str, Path] = {}
+    for name, path in masks.items():
+        holders = [kind for kind in stems if stems[kind] & {_picture_stem(name), stem_of(name)}]
+        defective = [kind for kind in holders if kind in by_kind]
+        if len(defective) == 1:
+            by_kind[defective[0]][name] = path
+        elif defective or not holders:
+            nobodys[name] = path
+    return by_kind, nobodys
 
 
 def _apart(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
