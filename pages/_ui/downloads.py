@@ -44,7 +44,7 @@ def render_downloads(
         files = as_png(drawn()) | {"anomaly_map.npy": npy(), "settings.json": json.dumps(facts, indent=2).encode()}
         return zipped({f"{stem}/{name}": content for name, content in files.items()})
 
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.markdown("**Download**")
         _button("All as ZIP", everything, f"{stem}.zip", "application/zip")
         _button("Anomaly map .npy", npy, f"{stem}_anomaly_map.npy", "application/octet-stream")

@@ -119,7 +119,7 @@ def prediction(predictor: Predictor, picture: Picture) -> Prediction:
     return _prediction(_predictor_key(predictor), picture.digest, predictor, picture)
 
 
-@st.cache_resource(max_entries=256, show_spinner="Running the network …")
+@st.cache_resource(max_entries=32, show_spinner="Running the network …")  # 38 MB each at 1024 × 1024
 def _prediction(predictor_key: str, digest: str, _predictor: Predictor, _picture: Picture) -> Prediction:
     predicted = _predictor.predict(_picture.pixels)
     if not np.isfinite(predicted.logits).all():
@@ -150,7 +150,7 @@ def payload(predictor: Predictor, picture: Picture, truth: np.ndarray | None) ->
     return _payload(_predictor_key(predictor), picture.digest, picture.name, truth_key, predictor, picture, truth)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=32, show_spinner=False)
 def _payload(
     predictor_key: str,
     digest: str,

@@ -37,7 +37,7 @@ def render_recipe(workspace: Workspace, scored: Scored, settings: TunerSettings)
         return buffer.getvalue()
 
     with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.markdown("**Take it along**")
             _button("Recipe", lambda: recipe_json(recipe), f"{stem}_recipe.json", "application/json", "primary")
             _button("Report .html", lambda: html_report(report()), f"{stem}_report.html", "text/html")

@@ -33,6 +33,7 @@ class Workspace:
 
     checkpoint: Path
     predictor: Predictor
+    asked_device: str
     asked_precision: Precision
     dataset: Dataset | None
 
@@ -42,6 +43,8 @@ class Workspace:
         return {
             "checkpoint": short_name(self.checkpoint),
             "dataset": short_name(self.dataset.root) if self.dataset else "",
+            "device": "" if self.asked_device == "auto" else self.asked_device,
+            "precision": "" if self.asked_precision == "auto" else self.asked_precision,
         }
 
 
@@ -67,7 +70,7 @@ def start_page(title: str) -> Workspace | None:
         return None
     with st.sidebar:
         render_checkpoint_card(predictor)
-    return Workspace(checkpoint, predictor, precision, _open_dataset(folder))
+    return Workspace(checkpoint, predictor, device, precision, _open_dataset(folder))
 
 
 @st.cache_resource(show_spinner=False)
@@ -148,6 +151,9 @@ def _choose_dataset() -> str | None:
 
 
 def _choose_device() -> tuple[str, Precision]:
+    for place, known in (("device", ["auto", *devices()]), ("precision", PRECISIONS)):
+        if place not in st.session_state:
+            st.session_state[place] = _wanted(place, known) or "auto"
     with st.expander("Device and precision", icon=":material/memory:"):
         st.selectbox("Device", ["auto", *devices()], key="device", persist_state="session")
         st.selectbox(
