@@ -6,6 +6,7 @@ Goes by names alone and opens no picture, so 10,000 files take a fraction of a s
 
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,12 +133,16 @@ def read_mask(sample: Sample, shape: tuple[int, int]) -> np.ndarray | None:
     return mask[rows[:, None], columns]
 
 
-def mask_problems(dataset: Dataset) -> list[str]:
-    """Return sentences about masks that are broken, empty or of another size than their picture; opens every mask."""
+def mask_problems(dataset: Dataset, on_mask: Callable[[], object] = lambda: None) -> list[str]:
+    """Return sentences about masks that are broken, empty or of another size than their picture; opens every mask.
+
+    ``on_mask`` is called before each; what it raises ends the work.
+    """
     broken, empty, resized = [], [], []
     for sample in dataset.samples:
         if sample.mask_path is None or sample.label == 0:
             continue
+        on_mask()
         try:
             mask = _read_defect_pixels(sample.mask_path)
         except ImageError:

@@ -15,7 +15,7 @@ import numpy as np
 
 
 class MapFile:
-    """Maps (rows, H, W) float32 at ``path``; the header's number of rows is right once `seal` was called."""
+    """Maps (rows, H, W) float32 at ``path``; `seal` puts the header before them."""
 
     def __init__(self, path: Path, shape: tuple[int, int]) -> None:
         self.path, self.shape = path, shape
@@ -41,12 +41,10 @@ class MapFile:
     def write(self, row: int, anomaly_map: np.ndarray) -> None:
         """Put a map (H, W) at ``row``, making the file where there is none. Raises OSError."""
         with self.path.open("r+b" if self.path.exists() else "x+b", buffering=0) as file:
-            if row == 0:
-                _write_at(file, 0, _header(0, self.shape))
             _write_at(file, self._start + row * self._row_bytes, anomaly_map.astype("<f4").tobytes())
 
     def seal(self, rows: int) -> None:
-        """Cut the file after ``rows`` and say so in its header: from now on it is what ``np.load`` expects."""
+        """Cut the file after ``rows`` and write the header: from now on it is what ``np.load`` expects."""
         with self.path.open("r+b", buffering=0) as file:
             file.truncate(self._start + rows * self._row_bytes)
             _write_at(file, 0, _header(rows, self.shape))

@@ -68,7 +68,8 @@ def write_results(
     """Measure, and write ``scores.parquet``, ``scores.csv``, ``metrics.json``; at least one record has no problem.
 
     The CSV is the same table with names that a spreadsheet would take for formulas behind an apostrophe. ``maps``
-    are those of ``maps.npy``, read one at a time; ``on_image`` is as in `measure`. Raises OSError.
+    are those of ``maps.npy``, read one at a time; ``on_image`` is called before each map and mask, and what
+    it raises ends the work. Raises OSError.
     """
     forget_results(out)
     samples, scores = _usable(dataset, records)
@@ -82,7 +83,7 @@ def write_results(
             "image_score": scores,
         }
     )
-    of_masks = mask_problems(dataset)
+    of_masks = mask_problems(dataset, on_image)
     write_atomically(out / TABLE, lambda file: table.to_parquet(file, index=False))
     guarded_table = table.assign(file=table["file"].map(guarded), kind=table["kind"].map(guarded))
     write_atomically(out / CSV, guarded_table.to_csv(index=False).encode())

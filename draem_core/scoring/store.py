@@ -84,7 +84,7 @@ class ScoreStore:
         return self._final.rows == len(names) and self._are_in_order(names, self._final)
 
     def install(self, names: Sequence[str]) -> None:
-        """Make ``maps.npy`` hold the maps of ``names``, all known, in this order. Raises OSError; nothing is lost."""
+        """Make ``maps.npy`` hold the maps of ``names``, all known and at least one, in this order. Raises OSError."""
         if self._are_in_order(names, self._partial):
             self._partial.seal(len(names))
             self._partial.path.replace(self._final.path)

@@ -1,0 +1,108 @@
+"""A scored dataset's figures against those that hold all pixels at once, and the memory that they take."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from draem_core import metrics
+from draem_core.data.datasets import Sample
+from draem_core.scoring import measure
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """Ten good images, four with a hole, five with a crack (one mask missing, one broken), two unlabelled."""
+    folder, rng = tmp_path_factory.mktemp("masks"), np.random.default_rng(0)
+    samples, maps, masks = [], [], []
+    for index in range(21):
+        kind = "good" if index < 10 else "hole" if index < 14 else "crack" if index < 19 else ""
+        mask = np.zeros((SIDE, SIDE), bool)
+        if kind in ("hole", "crack"):
+            top, left = rng.integers(0, 40, 2)
+            mask[top : top + 9, left : left + 14] = True
+        path = folder / f"{index}.png"
+        Image.fromarray(mask).save(path)
+        if index == 15:
+            path.write_bytes(b"broken")
+        label = None if not kind else int(kind != "good")
+        has_mask = kind in ("hole", "crack") and index != 14
+        samples.append(Sample(path, "test", kind, label, path if has_mask else None, f"{kind}/{index}"))
+        maps.append((rng.random((SIDE, SIDE)) ** 4 * (1 + mask) / 2).astype(np.float32))
+        masks.append(mask if kind == "good" or (has_mask and index != 15) else None)
+    return samples, np.stack(maps), np.stack(maps).max((1, 2)), masks
+
+
+@pytest.mark.parametrize(
+    ("kind", "chosen"), [("all", range(21)), ("hole", range(14)), ("crack", [*range(10), *range(14, 19)])]
+)
+def test_figures_are_those_of_all_pixels_at_once(scored, kind, chosen):
+    samples, maps, scores, masks = scored
+    figures = measure(samples, maps, scores)
+    row = figures if kind == "all" else figures["per_defect"][kind]
+    truths = {index: masks[index] for index in chosen if masks[index] is not None}
+    annotated, truth = [maps[index] for index in truths], list(truths.values())
+    labelled = [index for index in chosen if samples[index].label is not None]
+    labels = np.array([samples[index].label for index in labelled])
+    best = metrics.pixel_f1max(annotated, truth)
+    assert row["image_auroc"] == metrics.image_auroc(scores[labelled], labels)
+    assert row["image_ap"] == metrics.image_ap(scores[labelled], labels)
+    assert row["image_f1max"] == metrics.image_f1max(scores[labelled], labels).f1
+    assert row["pixel_auroc"] == pytest.approx(metrics.pixel_auroc(annotated, truth), abs=1e-5)
+    assert row["pixel_ap"] == pytest.approx(metrics.pixel_ap(annotated, truth), abs=1e-4)
+    assert row["pixel_f1max"] == pytest.approx(best.f1, abs=1e-4)
+    assert row["aupro"] == pytest.approx(metrics.aupro(annotated, truth), abs=1e-4)
+    assert row["images"] == {"all": 21, "hole": 4, "crack": 5}[kind]
+    assert figures["undefined"] == {}
+
+
+def test_the_order_of_the_images_changes_nothing(scored):
+    samples, maps, scores, _ = scored
+    order = np.random.default_rng(1).permutation(len(samples))
+    shuffled = measure([samples[index] for index in order], maps[order], scores[order])
+    straight = measure(samples, maps, scores)
+    assert shuffled.pop("per_defect").keys() == straight.pop("per_defect").keys()
+    assert {name: value for name, value in shuffled.items() if name != "aupro"} == {
+        name: value for name, value in straight.items() if name != "aupro"
+    }
+    assert shuffled["aupro"] == pytest.approx(straight["aupro"], abs=1e-12)
+
+
+def test_without_masks_pixel_figures_are_undefined_and_image_figures_are_not(scored):
+    samples, maps, scores, _ = scored
+    unmasked = [Sample(one.path, one.split, one.kind, one.label, None, one.name) for one in samples]
+    figures = measure(unmasked, maps, scores)
+    assert figures["pixel_auroc"] is figures["aupro"] is figures["per_defect"]["hole"]["pixel_ap"] is None
+    assert figures["image_auroc"] is not None
+    assert figures["undefined"].keys() == {"pixel"}
+    assert "every pixel is good" in figures["undefined"]["pixel"]
+
+
+class Made:
+    """Maps (512, 512) made when asked for; a thousand of them would be a gigabyte."""
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return np.random.default_rng(row % 7).random((512, 512), np.float32)
+
+
+def test_memory_does_not_grow_with_the_number_of_images():
+    def peak(images: int) -> int:
+        samples = [Sample(Path("-"), "test", "good", 0, None, str(index)) for index in range(images)]
+        tracemalloc.start()
+        measure(samples, Made(), np.zeros(images))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(24) < peak(6) + 2**20
+
+
+def test_it_can_be_stopped_at_each_image(scored):
+    samples, maps, scores, _ = scored
+    asked = iter(range(5))
+    with pytest.raises(RuntimeError):  # what a generator makes of StopIteration
+        measure(samples, maps, scores, on_image=lambda: next(asked))
