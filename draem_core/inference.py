@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from draem_core.checkpoints import Checkpoint
 from draem_core.devices import pick_device
 from draem_core.errors import DraemError
+from draem_core.models import Draem
 from draem_core.precision import Precision, prepare_network, run_network
 from draem_core.resize import resize_picture
 from draem_core.types import Prediction, ScoreRule
@@ -44,7 +45,7 @@ class Predictor:
         """
         self.card = checkpoint.card
         self.device = pick_device(device)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a thread that was lent the network may predict with it
         with _memory_told(self.device):
             prepared = prepare_network(checkpoint.model, self.card.input_size, self.device, precision)
         self._network = prepared.network
@@ -77,6 +78,15 @@ class Predictor:
         leave the cache) and since a result then cannot depend on its neighbours in the batch.
         """
         return [self.predict(picture) for picture in pictures]
+
+    @contextmanager
+    def lend_network(self) -> Iterator[Draem]:
+        """Lend the network that `predict` runs, to set hooks on; other threads wait until it is given back.
+
+        It may run in a short float, with batch-norm folded. Hooks must be gone at the end.
+        """
+        with self._lock:
+            yield self._network
 
     def _run(self, image: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return (reconstruction (3, H, W), logits (2, H, W)) on the CPU for an RGB image (H, W, 3) in [0, 1]."""
