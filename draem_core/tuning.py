@@ -5,12 +5,14 @@ Knows how the counting is shared out and stored; what is counted is the business
 
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -148,7 +150,7 @@ def _read(path: Path, key: str) -> Counted | None:
             if facts["key"] != key:
                 return None
             arrays = {field.name: stored[field.name] for field in fields(SettingsGrid)}
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         return None
     plain = {"kernel_sizes": tuple, "min_areas": tuple, "defect_total": int, "good_total": int}
     arrays |= {name: kind(arrays[name].tolist()) for name, kind in plain.items()}

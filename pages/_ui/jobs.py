@@ -115,7 +115,7 @@ class Jobs(Generic[Result]):
             if job is None or job.wait(0):
                 job = self._jobs[key] = Job(of, work)
             self._jobs.move_to_end(key)
-            ended = [name for name, one in self._jobs.items() if one.wait(0)]
+            ended = [name for name, one in self._jobs.items() if name != key and one.wait(0)]
             for name in ended[: max(0, len(self._jobs) - _KEPT)]:
                 del self._jobs[name]
             return job
