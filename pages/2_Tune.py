@@ -9,6 +9,7 @@ from pages._ui.library import settle_memory
 from pages._ui.recipe_panel import render_recipe
 from pages._ui.scored import Scored, scored_dataset
 from pages._ui.shell import Workspace, say_no_dataset, start_page
+from pages._ui.source import want_picture
 from pages._ui.tuner import TunerSettings, tuner
 
 
@@ -17,9 +18,10 @@ def show(workspace: Workspace, scored: Scored) -> None:
     """Draw what a release of a slider changes. As a fragment it runs alone."""
     asked = goal_settings() or address.asked_settings(TunerSettings())
     goals = st.container()
-    settings = tuner(scored.payload, asked, on_open=_remember_opened, key="tuner")
+    settings = tuner(scored.payload, asked.at_stops(scored.tuning.grid), on_open=_remember_opened, key="tuner")
     address.write(workspace.places, settings)
     if name := st.session_state.pop("opened", None):
+        want_picture(name)
         shared = address.link_to_sliders(workspace.places | {"image": name}, settings)
         st.switch_page("pages/1_Explore.py", query_params=shared)
     with goals:

@@ -23,13 +23,13 @@ def asked_settings(default: Settings) -> Settings:
     A link without any, such as the navigation's, carries over the sliders that the last page left.
     """
     asked_for = st.query_params.to_dict()
-    carried = st.session_state.get(_CARRIED, {})
+    carried = st.session_state.get(_CARRIED, {}) if isinstance(default, LiveSettings) else {}
     if carried and not any(field.name in asked_for for field in fields(default)):
         return replace(default, **carried)
     return read_settings(asked_for, default)
 
 
-def link(places: dict[str, str], settings: LiveSettings) -> dict[str, str]:
+def link(places: dict[str, str], settings: Settings) -> dict[str, str]:
     """Return the parts of an address: places (empty ones are left out) and the settings that are not the default."""
     default = type(settings)()
     changed = {
@@ -45,9 +45,10 @@ def link_to_sliders(places: dict[str, str], settings: LiveSettings) -> dict[str,
     return link(places, LiveSettings(**{field.name: getattr(settings, field.name) for field in fields(LiveSettings)}))
 
 
-def write(places: dict[str, str], settings: LiveSettings) -> None:
+def write(places: dict[str, str], settings: Settings) -> None:
     """Put places (checkpoint, dataset, image …) and changed settings into the address."""
-    st.session_state[_CARRIED] = {field.name: getattr(settings, field.name) for field in fields(LiveSettings)}
+    if isinstance(settings, LiveSettings):
+        st.session_state[_CARRIED] = {field.name: getattr(settings, field.name) for field in fields(LiveSettings)}
     wanted = link(places, settings)
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)

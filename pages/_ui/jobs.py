@@ -109,7 +109,7 @@ class Jobs(Generic[Result]):
             return job
 
     def start(self, key: Hashable, of: object, work: Callable[[Progress], Result]) -> Job[Result]:
-        """Start the work, or return the job that somebody else started in the meantime."""
+        """Start the work, also where it has ended before; or return the job that somebody else has at work."""
         with self._lock:
             job = self._jobs.get(key)
             if job is None or job.wait(0):
@@ -119,8 +119,3 @@ class Jobs(Generic[Result]):
             for name in ended[: max(0, len(self._jobs) - _KEPT)]:
                 del self._jobs[name]
             return job
-
-    def forget(self, key: Hashable) -> None:
-        """Drop a job, so that the next one of its key starts anew."""
-        with self._lock:
-            self._jobs.pop(key, None)

@@ -53,7 +53,7 @@ def scored_dataset(workspace: Workspace) -> Scored | None:
     if job.failed:
         st.error(str(job.failed), icon=":material/pause_circle:" if job.was_cancelled else ":material/error:")
         if st.button("Go on" if job.was_cancelled else "Try again", type="primary"):
-            _jobs().forget(key)
+            _jobs().start(key, dataset, _work(predictor, dataset, key))
             st.rerun()
         return None
     for problem in job.result.scored.problems[:5]:

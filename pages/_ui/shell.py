@@ -48,14 +48,21 @@ class Workspace:
         }
 
 
-def start_page(title: str) -> Workspace | None:
-    """Set the page up and draw the sidebar. Must be the first call of every page."""
+def start_window(title: str) -> None:
+    """Set the window up and draw the navigation. The first call of a page that needs no checkpoint."""
     st.set_page_config(page_title=f"{title} · DRAEM Heatmap Explorer", page_icon=_icon(), layout="wide")
     st.html(f"<style>{(Path(__file__).parent / 'shell.css').read_text('utf-8')}</style>")
     with st.sidebar:
         st.html('<div class="brand">DRAEM <span>Heatmap Explorer</span></div>')
         st.page_link("pages/1_Explore.py", label="Explore", icon=":material/image_search:")
         st.page_link("pages/2_Tune.py", label="Tune", icon=":material/tune:")
+        st.page_link("pages/3_Epochs.py", label="Epochs", icon=":material/movie:")
+
+
+def start_page(title: str) -> Workspace | None:
+    """Set the window up and draw the sidebar. The first call of a page that works with a checkpoint."""
+    start_window(title)
+    with st.sidebar:
         checkpoint = _choose_checkpoint()
         folder = _choose_dataset()
         device, precision = _choose_device()

@@ -39,6 +39,11 @@ def choose_picture(dataset: Dataset | None) -> Picture | None:
     return _choose_sample(samples)
 
 
+def want_picture(name: str) -> None:
+    """Make ``name`` the picture that this session looks at; an address may get lost on the way to another page."""
+    st.session_state["image"] = name
+
+
 def read_truth(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
     """Return the picture's ground truth (H, W) bool on the map's grid; None where it has none or after saying why."""
     try:
@@ -76,7 +81,7 @@ def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
         [_frame(sample) for sample in samples],
         names.index(wanted),
         source=lambda index: library.thumbnail_url(samples[index].path),
-        on_pick=_remember_image,
+        on_pick=want_picture,
         key="filmstrip",
     )
     try:
@@ -84,10 +89,6 @@ def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
     except ImageError as error:
         st.error(str(error), icon=":material/broken_image:")
         return None
-
-
-def _remember_image(name: str) -> None:
-    st.session_state["image"] = name
 
 
 def _frame(sample: Sample) -> Frame:

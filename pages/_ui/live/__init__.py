@@ -6,19 +6,17 @@ A component gets one payload of bytes and answers with settled settings; a drag 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import streamlit as st
 
 from pages._ui.live.payload import with_header
-from pages._ui.live.settings import LiveSettings, read_settings
+from pages._ui.live.settings import Settings, read_settings
 
 _FOLDER = Path(__file__).parent
 # Joined in this order into one ES module: Streamlit takes a single script, and a build step would buy nothing.
 _SCRIPTS = ("header", "scale", "format", "controls")
 _STYLES = ("base", "controls")
-
-Settings = TypeVar("Settings", bound=LiveSettings)
 
 
 @dataclass(frozen=True)
@@ -85,9 +83,12 @@ def _settled(key: str, order: _Order[Settings] | None) -> Settings | None:
 
 
 def _no_news(order: _Order[Settings], settled: Settings | None) -> tuple[Settings, ...]:
-    """Settings that are no new order: what the browser shows, and what the page passed in or got back last time."""
+    """Settings that are no new order: what the browser shows, and what the page passed in or got back last time.
+
+    Without an answer the browser shows the order itself: it has just come, or the component was away meanwhile.
+    """
     if settled is None:
-        return order.base, order.returned
+        return (order.base,)
     return settled, order.asked, order.returned
 
 

@@ -5,9 +5,12 @@ Knows no Streamlit and no picture.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MAX_KERNEL = 31
 
@@ -42,7 +45,7 @@ class LiveSettings:
         return np.float32(1 - self.sensitivity)
 
 
-Settings = TypeVar("Settings", bound=LiveSettings)
+Settings = TypeVar("Settings", bound="DataclassInstance")  # frozen, with a default for each field
 
 
 def check_share(name: str, value: float) -> None:
@@ -62,7 +65,7 @@ def read_settings(values: Mapping[str, object], default: Settings) -> Settings:
             continue
         try:
             value = _convert(values[field.name], type(getattr(default, field.name)))
-            settings = replace(settings, **{field.name: value})  # type: ignore[arg-type]
+            settings = replace(settings, **{field.name: value})
         except (TypeError, ValueError, OverflowError):
             continue
     return settings

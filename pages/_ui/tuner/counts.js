@@ -22,7 +22,7 @@ function createCounts(data) {
       else high = middle;
     }
     const before = data.sensitivities[Math.max(0, low - 1)];
-    return sensitivity - before < data.sensitivities[low] - sensitivity ? Math.max(0, low - 1) : low;
+    return sensitivity - before <= data.sensitivities[low] - sensitivity ? Math.max(0, low - 1) : low;
   }
 
   function nearestArea(area) {
@@ -97,7 +97,7 @@ function createCounts(data) {
     };
   }
 
-  return { place, at, curves, imageStops, regionStops, RAW, images, defects, regions, stops };
+  return { place, nearestStop, nearestArea, at, curves, imageStops, regionStops, RAW, images, defects, regions, stops };
 }
 
 /** A ratio as { value, reason }; null with the reason where the denominator is 0. */

@@ -54,14 +54,13 @@ function createTuner(root) {
   function snap(next) {
     if (!shown) return next;
     const { data, counts } = shown;
-    const nearest = (sensitivity) => data.sensitivities[counts.place(sensitivity, 1, 0).stop];
-    const sensitivity = nearest(next.sensitivity);
-    const area = counts.place(sensitivity, next.kernel_size, next.min_area).area;
+    const nearest = (sensitivity) => data.sensitivities[counts.nearestStop(sensitivity)];
+    const [sensitivity, unsure] = [nearest(next.sensitivity), nearest(next.unsure_sensitivity)];
     return {
       ...next,
       sensitivity,
-      min_area: data.minAreas[area],
-      unsure_sensitivity: Math.max(sensitivity, nearest(next.unsure_sensitivity)),
+      min_area: data.minAreas[counts.nearestArea(next.min_area)],
+      unsure_sensitivity: next.zones ? Math.max(sensitivity, unsure) : unsure,
     };
   }
 
@@ -70,6 +69,12 @@ function createTuner(root) {
     open = (name) => setTriggerValue("opened", name);
     const { header: order, rest } = readHeader(bytes);
     const wanted = readHeader(rest).header.digest;
+    if (order.revision !== revision) {
+      revision = order.revision;
+      settled = JSON.stringify(order.settings);
+      // a slider that the user holds stays with the user; the release answers this order
+      if (!controls.isDragging()) settings = order.settings;
+    }
     if (wanted !== digest) {
       digest = wanted;
       shown = null;
@@ -88,12 +93,6 @@ function createTuner(root) {
       };
       drawn = "";
       root.classList.remove("loading");
-    }
-    if (order.revision !== revision) {
-      revision = order.revision;
-      settled = JSON.stringify(order.settings);
-      // a slider that the user holds stays with the user; the release answers this order
-      if (!controls.isDragging()) settings = order.settings;
     }
     if (!shown) return;
     controls.show(controls.isDragging() ? settings : snap(settings), order.defaults);
@@ -115,7 +114,7 @@ function createTuner(root) {
     const where = counts.place(settings.sensitivity, settings.kernel_size, settings.min_area);
     const saved = counts.place(settings.saved_sensitivity, settings.saved_kernel_size, settings.saved_min_area);
     const unsureStop = settings.zones
-      ? Math.max(where.stop, counts.place(settings.unsure_sensitivity, 1, 0).stop)
+      ? Math.max(where.stop, counts.nearestStop(settings.unsure_sensitivity))
       : where.stop;
     return { where, saved, unsureStop };
   }

@@ -34,9 +34,10 @@ def pack(title: str, grid: SettingsGrid, figures: Sequence[Figures], entries: Se
     """
     if len(figures) != len(grid.kernel_sizes) or len(entries) != grid.image_labels.size:
         raise ValueError(f"{len(figures)} figures and {len(entries)} entries do not fit the grid")
+    pixels = np.int32 if grid.defect_total + grid.good_total <= np.iinfo(np.int32).max else np.float64
     arrays: dict[str, np.ndarray] = {
-        "defectPixels": grid.defect_pixels.astype(np.int32),
-        "goodPixels": grid.good_pixels.astype(np.int32),
+        "defectPixels": grid.defect_pixels.astype(pixels),
+        "goodPixels": grid.good_pixels.astype(pixels),
         "falseBlobs": grid.false_blobs.astype(np.int32),
         "overlap": grid.overlap.astype(np.float64),
         "sensitivities": grid.sensitivities.astype(np.float64),

@@ -1,10 +1,11 @@
-"""What the Tune page's controls can be set to. Knows no Streamlit and no dataset."""
+"""What the Tune page's controls can be set to. Knows no Streamlit and no image."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
 
 import numpy as np
 
+from draem_core.settings_grid import SettingsGrid
 from pages._ui.live.settings import LiveSettings, check_share
 
 Order = Literal["wrong", "score", "kind", "erased"]
@@ -43,3 +44,15 @@ class TunerSettings(LiveSettings):
     def unsure_threshold(self) -> np.float32 | None:
         """The value that an unsure image's map exceeds after opening and area filter; None without zones."""
         return np.float32(1 - max(self.unsure_sensitivity, self.sensitivity)) if self.zones else None
+
+    def at_stops(self, grid: SettingsGrid) -> Self:
+        """Return the nearest settings that ``grid`` has counted, as the browser shows them (main.js, snap)."""
+        sensitivity, unsure = grid.nearest(self.sensitivity), grid.nearest(self.unsure_sensitivity)
+        return replace(
+            self,
+            sensitivity=sensitivity,
+            min_area=grid.nearest_area(self.min_area),
+            unsure_sensitivity=max(sensitivity, unsure) if self.zones else unsure,
+            saved_sensitivity=grid.nearest(self.saved_sensitivity),
+            saved_min_area=grid.nearest_area(self.saved_min_area),
+        )

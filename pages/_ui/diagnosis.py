@@ -1,0 +1,50 @@
+"""What is wrong with a run or a checkpoint, in words, with the evidence and a next step."""
+
+import pandas as pd
+import streamlit as st
+
+from draem_core.diagnostics import Finding, diagnose
+from draem_core.training.review import Review
+
+
+def render_findings(review: Review, epoch: int | None) -> None:
+    """Draw the diagnosis of a run as it stood after ``epoch``; None is the last one."""
+    when = f"after epoch {epoch}" if epoch else "at the last epoch"
+    findings = diagnose(review, epoch)
+    if findings:
+        for finding in findings:
+            render_finding(finding)
+    else:
+        st.success(
+            f"Nothing looks wrong {when}: the pictures vary, maps stay dark on good parts.", icon=":material/check:"
+        )
+    warning = review.warnings().get(epoch or int(review.metrics["epoch"].iloc[-1]))
+    if warning and not any(finding.evidence == warning for finding in findings):
+        st.warning(warning, icon=":material/balance:")
+    for note in review.notes:
+        st.caption(note)
+
+
+def render_finding(finding: Finding) -> None:
+    """Draw one finding: what, the evidence, the next step."""
+    name = str(finding.kind).replace("_", " ")
+    st.error(
+        f"**{name[:1].upper()}{name[1:]}.** {finding.evidence} **Next:** {finding.next_step}",
+        icon=":material/diagnosis:",
+    )
+
+
+def render_best_epochs(review: Review) -> None:
+    """Draw the run's name and the best epoch by each rule, side by side."""
+    last = int(review.metrics["epoch"].iloc[-1])
+    epochs = "1 epoch" if last == 1 else f"{last} epochs"
+    best = review.best_epochs()
+    said = "  ·  ".join(f"{rule}: **{epoch}**" for rule, epoch in best.items())
+    st.markdown(f"**{review.name}**, {epochs}" + (f". Best epoch by {said}" if best else ""))
+    if review.stopped:
+        st.error(review.stopped, icon=":material/front_hand:")
+
+
+def scores_table(review: Review) -> pd.DataFrame:
+    """Return the image scores by epoch with the probes' AUROC, as shown."""
+    return review.scores().assign(AUROC=review.probe_aurocs())

@@ -1,0 +1,30 @@
+"""A training run epoch by epoch under one slider: a Streamlit v2 component of ours.
+
+Python sends the probe pictures and figures of all epochs once; the browser moves through them and sends the settled
+epoch back on release. Holds no run and no cache.
+"""
+
+from pathlib import Path
+
+from pages._ui.live import component, mount_settled
+from pages._ui.live.payload import padded
+from pages._ui.reviewer.payload import pack
+from pages._ui.reviewer.settings import ReviewSettings
+
+__all__ = ["ReviewSettings", "pack", "reviewer"]
+
+_mount = component(
+    "draem_reviewer",
+    Path(__file__).parent,
+    *("run", "board", "chart", "table", "heat", "main"),
+)
+
+
+def reviewer(payload: bytes, other: bytes | None, settings: ReviewSettings, key: str) -> ReviewSettings:
+    """Mount the reviewer on ``payload`` (see ``pack``) and return the settings as they stand in the browser.
+
+    other: a second run to compare with; None compares epochs of the same run.
+    ``settings`` is an order, see ``mount_settled``.
+    """
+    both = len(payload).to_bytes(4, "little") + padded(payload) + (other or b"")
+    return mount_settled(_mount, both, settings, key)

@@ -1,0 +1,138 @@
+"""A run's pictures and figures by epoch as the bytes that the reviewer's JavaScript unpacks.
+
+A header as JSON, then the sheets as they lie in the run folder (PNG). Knows no Streamlit and no settings.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from draem_core.data.images import encode_png
+from draem_core.render import COLORMAP
+from draem_core.training.review import Review
+from pages._ui.live.payload import padded, with_header
+
+MAX_EPOCHS = 200  # with pictures; of a longer run every second, third … is sent
+
+# What the charts draw, by chart: (column, words). Columns that a run does not have are left out.
+CHARTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "Loss": (
+        ("total", "total, training"),
+        ("validation_total", "total, validation (made-up defects)"),
+        ("l1", "L1"),
+        ("l2", "L2"),
+        ("ssim", "SSIM"),
+        ("focal", "focal"),
+        ("sspcab", "SSPCAB"),
+    ),
+    "Quality": (
+        ("test_image_auroc", "image AUROC, real defects"),
+        ("test_pixel_auroc", "pixel AUROC, real defects"),
+        ("test_image_f1max", "image F1max, real defects"),
+        ("validation_image_auroc", "image AUROC, made-up defects"),
+        ("validation_pixel_auroc", "pixel AUROC, made-up defects"),
+    ),
+    "Learning rate": (("learning_rate", "learning rate"),),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The epochs whose pictures are sent, and whether others were left out."""
+
+    epochs: tuple[int, ...]
+    thinned: bool
+
+
+def shown_epochs(epochs: Sequence[int]) -> Shown:
+    """Return at most MAX_EPOCHS of them, evenly, the last one always among them."""
+    step = math.ceil(len(epochs) / MAX_EPOCHS) if epochs else 1
+    return Shown(tuple(reversed(tuple(reversed(epochs))[::step])), step > 1)
+
+
+def pack(review: Review) -> bytes:
+    """The reviewer's payload for a run with pictures. Cache it: an unchanged payload costs nothing on a rerun."""
+    assert review.probes is not None
+    shown = shown_epochs(review.epochs)
+    height, width = review.picture_size
+    sheets = [_png(np.concatenate(list(review.originals()), axis=1)), _png(_contours(review.truths()))]
+    for epoch in shown.epochs:
+        sheets += [_sheet(review, epoch, "reconstruction"), _sheet(review, epoch, "map")]
+    body = b"".join(padded(sheet) for sheet in sheets)
+    scores = review.scores().reindex(list(shown.epochs))
+    header: dict[str, Any] = {
+        "name": review.name,
+        "epochs": shown.epochs,
+        "thinned": shown.thinned,
+        "probes": [
+            {"name": name, "kind": kind, "label": int(label)}
+            for name, kind, label in zip(review.probes.names, review.probes.kinds, review.probes.labels, strict=True)
+        ],
+        "side": {"width": width, "height": height},
+        "sheets": [len(sheet) for sheet in sheets],
+        "scores": _numbers(scores.to_numpy()),
+        "aurocs": _numbers(review.probe_aurocs().reindex(list(shown.epochs)).to_numpy()),
+        "charts": _charts(review.metrics),
+        "layers": {name: _layers(review.layers, name) for name in ("std", "gradient_norm")},
+        "colormap": COLORMAP.ravel().tolist(),
+    }
+    header["digest"] = hashlib.blake2b(body + json.dumps(header).encode(), digest_size=12).hexdigest()
+    return with_header(header, body)
+
+
+def _png(picture: np.ndarray) -> bytes:
+    return encode_png(picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2))
+
+
+def _sheet(review: Review, epoch: int, what: str) -> bytes:
+    return (Path(review.folder) / "probes" / f"epoch_{epoch:04d}_{what}.png").read_bytes()
+
+
+def _contours(truths: np.ndarray) -> np.ndarray:
+    """Return the masks side by side, (h, P·w) uint8, 255 on a mask's outermost pixels."""
+    inner = truths.copy()
+    for axis in (1, 2):
+        for step in (1, -1):
+            moved = np.roll(truths, step, axis=axis)
+            edge = 0 if step == 1 else -1
+            np.moveaxis(moved, axis, 0)[edge] = False
+            inner &= moved
+    return np.concatenate(list((truths & ~inner).astype(np.uint8) * 255), axis=1)
+
+
+def _numbers(values: np.ndarray) -> list[Any]:
+    """Return nested lists with None for NaN: JSON knows no NaN."""
+    if values.ndim > 1:
+        return [_numbers(row) for row in values]
+    return [None if math.isnan(value) else float(value) for value in values.astype(float)]
+
+
+def _charts(metrics: pd.DataFrame) -> dict[str, Any]:
+    lines = {
+        chart: [
+            {"column": column, "words": words, "values": _numbers(metrics[column].to_numpy(float))}
+            for column, words in columns
+            if column in metrics and metrics[column].notna().any() and metrics[column].any()
+        ]
+        for chart, columns in CHARTS.items()
+    }
+    return {"epochs": metrics["epoch"].astype(int).tolist(), "lines": {k: v for k, v in lines.items() if v}}
+
+
+def _layers(layers: pd.DataFrame, measure: str) -> dict[str, Any] | None:
+    """Return {"names", "epochs", "values"} with a row a layer; None where nothing was taken."""
+    if layers.empty or layers[measure].isna().all():
+        return None
+    table = layers.pivot_table(index="layer", columns="epoch", values=measure, sort=False)
+    return {
+        "names": table.index.tolist(),
+        "epochs": [int(epoch) for epoch in table.columns],
+        "values": _numbers(table.to_numpy()),
+    }

@@ -1,0 +1,99 @@
+// One run as the browser knows it: header, sheets decoded when they are first asked for. Knows no element.
+
+const DIFFERENCE_FULL = 0.5; // |difference| that has the colour scale's end, the same in every epoch
+
+function unpackRuns(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+  const second = 4 + length + (-length & 3);
+  const runs = [createRun(bytes.subarray(4, 4 + length))];
+  if (second < bytes.length) runs.push(createRun(bytes.subarray(second)));
+  return runs;
+}
+
+function createRun(bytes) {
+  const { header, rest } = readHeader(bytes);
+  const starts = [];
+  let start = 0;
+  for (const length of header.sheets) {
+    starts.push(start);
+    start += length + (-length & 3);
+  }
+  const size = { width: header.side.width * header.probes.length, height: header.side.height };
+  const decoded = new Map(); // sheet → promise of ImageData
+  const drawn = new Map(); // epoch → { reconstruction, difference, map } canvases, once they are there
+
+  function decode(sheet) {
+    if (!decoded.has(sheet)) {
+      const png = rest.slice(starts[sheet], starts[sheet] + header.sheets[sheet]);
+      decoded.set(
+        sheet,
+        createImageBitmap(new Blob([png], { type: "image/png" })).then((bitmap) => {
+          const canvas = new OffscreenCanvas(size.width, size.height);
+          const context = canvas.getContext("2d", { willReadFrequently: true });
+          context.drawImage(bitmap, 0, 0);
+          return context.getImageData(0, 0, size.width, size.height);
+        }),
+      );
+    }
+    return decoded.get(sheet);
+  }
+
+  async function load(epoch) {
+    if (drawn.has(epoch)) return;
+    const index = header.epochs.indexOf(epoch);
+    const [original, reconstruction, map] = await Promise.all([decode(0), decode(2 + 2 * index), decode(3 + 2 * index)]);
+    decoded.delete(2 + 2 * index);
+    decoded.delete(3 + 2 * index);
+    drawn.set(epoch, {
+      reconstruction: toCanvas(reconstruction),
+      difference: toCanvas(coloured(size, header.colormap, (i) => differenceAt(original, reconstruction, i))),
+      map: toCanvas(coloured(size, header.colormap, (i) => map.data[4 * i])),
+      values: { reconstruction, map },
+    });
+  }
+
+  return {
+    ...header,
+    size,
+    load,
+    at: (epoch) => drawn.get(epoch) ?? null,
+    async originals() {
+      const [original, contours] = await Promise.all([decode(0), decode(1)]);
+      return { original: toCanvas(original), contours: toCanvas(inked(contours)), values: original };
+    },
+  };
+}
+
+/** Mean |difference| of the three channels, as a byte of the colour scale. */
+function differenceAt(original, reconstruction, i) {
+  let sum = 0;
+  for (let channel = 0; channel < 3; channel++)
+    sum += Math.abs(original.data[4 * i + channel] - reconstruction.data[4 * i + channel]);
+  return Math.min(255, Math.round(sum / 3 / DIFFERENCE_FULL));
+}
+
+function coloured({ width, height }, colormap, valueAt) {
+  const picture = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    const color = 3 * valueAt(i);
+    picture.data[4 * i] = colormap[color];
+    picture.data[4 * i + 1] = colormap[color + 1];
+    picture.data[4 * i + 2] = colormap[color + 2];
+    picture.data[4 * i + 3] = 255;
+  }
+  return picture;
+}
+
+/** White lines become cyan ink on nothing. */
+function inked(lines) {
+  const picture = new ImageData(lines.width, lines.height);
+  for (let i = 0; i < lines.width * lines.height; i++)
+    if (lines.data[4 * i]) picture.data.set([34, 188, 240, 255], 4 * i);
+  return picture;
+}
+
+function toCanvas(picture) {
+  const canvas = new OffscreenCanvas(picture.width, picture.height);
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+  return canvas;
+}
