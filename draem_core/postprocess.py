@@ -3,6 +3,7 @@
 Pure numpy and scipy; knows nothing of networks, files or where a map came from.
 """
 
+from bisect import bisect
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import index
@@ -130,7 +131,18 @@ def peak(anomaly_map: np.ndarray, kernel_size: int, min_area: int) -> np.float32
     The mask at a float32 threshold t has a pixel exactly where ``peak > t``. −∞ where no region can ever survive, for
     the square or the area does not fit in the picture. Raises ValueError as ``PostProcess.apply`` does.
     """
-    return area_opening(grey_opening(anomaly_map, kernel_size), min_area).max()
+    _check_whole_number("min_area", min_area, least=0)
+    opened = grey_opening(anomaly_map, kernel_size)
+    if min_area <= 1:
+        return opened.max()
+    if min_area > opened.size:
+        return np.float32(-np.inf)
+    # The maximum of area_opening, without the rest of it: a level has a large enough region or no higher one has. At
+    # the lowest level the region is the whole picture; so many pixels must lie above a level at the least.
+    highest = np.partition(opened, opened.size - min_area, axis=None)[opened.size - min_area]
+    levels = np.unique(opened[opened <= highest])
+    gone = bisect(levels, False, key=lambda level: not remove_small_regions(opened >= level, min_area).any())
+    return levels[gone - 1]
 
 
 def remove_small_regions(mask: np.ndarray, min_area: int) -> np.ndarray:

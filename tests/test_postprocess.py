@@ -99,6 +99,7 @@ def test_a_mask_has_pixels_exactly_where_the_peak_exceeds_the_threshold(
     rule = PostProcess(sensitivity, kernel_size, min_area)
     highest = peak(anomaly_map, kernel_size, min_area)
     assert highest.dtype == np.float32
+    assert highest == area_opening(grey_opening(anomaly_map, kernel_size), min_area).max()
     assert rule.apply(anomaly_map).any() == (highest > rule.threshold)
     for threshold in LEVELS:  # thresholds that fall on values
         opened = opening(anomaly_map > threshold, kernel_size)
