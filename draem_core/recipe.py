@@ -79,7 +79,8 @@ class Measured(BaseModel):
     unlabelled: images without a label, which no figure counts. dataset_digest: of the images, or the key of the
     scores. tuned_on_these: the setting was chosen on these same images, so the figures are optimistic. split: which
     part of the dataset these images are ("tuning half", "checking half"), None for all of it. figures: by name
-    (image_f1, pixel_auroc …), None where undefined; the ends of NAME's 95 % interval are NAME_low and NAME_high.
+    (image_f1, pixel_auroc …), None where undefined, counts as whole numbers; the ends of NAME's 95 % interval are
+    NAME_low and NAME_high.
     """
 
     model_config = _STRICT
@@ -91,7 +92,7 @@ class Measured(BaseModel):
     dataset_digest: Text | None = None
     tuned_on_these: bool
     split: Text | None = None
-    figures: dict[Text, float | None]
+    figures: dict[Text, int | float | None]
 
     @field_validator("figures", mode="before")
     @classmethod

@@ -42,7 +42,11 @@ CARD = Card(
 CALIBRATED = CARD.model_copy(update={"calibration": CALIBRATION})
 COMPUTATION = Computation(device="cpu", asked="auto", precision="bfloat16")
 MEASURED = Measured(
-    dataset="bracket", good=20, defect=12, tuned_on_these=True, figures={"image_f1": 0.75, "aupro": np.nan}
+    dataset="bracket",
+    good=20,
+    defect=12,
+    tuned_on_these=True,
+    figures={"image_f1": 0.75, "aupro": np.nan, "regions": np.int64(7)},
 )
 
 
@@ -87,7 +91,7 @@ def test_numbers_that_a_reader_can_compute():
     assert recipe.normalised_unsure_threshold == 0.5
     assert [recipe.zone(peak) for peak in (-np.inf, 0.5, 0.6, 0.75, 0.76)] == ["OK", "OK", "unsure", "unsure", "NG"]
     assert make().zone(0.7) == "OK", "without zones there is no unsure"
-    assert recipe.measured[0].figures == {"image_f1": 0.75, "aupro": None}
+    assert recipe.measured[0].figures == {"image_f1": 0.75, "aupro": None, "regions": 7}
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))

@@ -50,7 +50,7 @@ MEASURED = Measured(
     good=3,
     defect=3,
     tuned_on_these=True,
-    figures={"image_f1": 0.5, "image_f1_low": 0.25, "image_f1_high": 0.75, "aupro": None},
+    figures={"image_f1": 0.5, "image_f1_low": 0.25, "image_f1_high": 0.75, "aupro": None, "regions_found": 12},
 )
 
 
@@ -219,6 +219,7 @@ def test_the_page_is_honest():
     assert "optimistic" in tuned
     assert "0.500 (95 %: 0.250 – 0.750)" in tuned
     assert "undefined" in tuned
+    assert "12" in tuned.split(), "a count is no 12.000"
     assert "Only 3 defects." in tuned
     assert "checking half" in text(MEASURED, checked)
     assert "optimistic" not in text(checked)

@@ -153,7 +153,7 @@ def _measurements(measured: Sequence[Measured]) -> str:
     return _section("Figures saved with the recipe", f'<div class="columns">{"".join(tables)}</div>') if tables else ""
 
 
-def _named_figures(figures: Mapping[str, float | None]) -> dict[str, str]:
+def _named_figures(figures: Mapping[str, int | float | None]) -> dict[str, str]:
     """Return each figure as text, with its 95 % interval where NAME_low and NAME_high are there."""
     ends = {f"{name}{end}" for name in figures for end in ("_low", "_high")}
     rows = {}
@@ -251,7 +251,9 @@ def _line(sentence: str) -> str:
     return f'<p class="quiet">{_text(sentence)}</p>'
 
 
-def _figure(value: float) -> str:
+def _figure(value: int | float) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
     return "–" if math.isnan(value) else f"{value:.3f}"
 
 
