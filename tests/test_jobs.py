@@ -89,10 +89,9 @@ def test_a_cancel_ends_the_work_and_the_next_start_begins_anew() -> None:
     assert job.wait(PATIENCE)
     assert job.was_cancelled
     assert str(job.failed).startswith("Stopped after")
-    jobs.forget("key")
-    jobs.forget("key")
-    assert jobs.get("key", None) is None
-    assert jobs.start("key", None, lambda progress: 2) is not job
+    again = jobs.start("key", None, lambda progress: 2)
+    assert again.wait(PATIENCE)
+    assert again.result == 2
 
 
 def test_a_failure_is_told_and_a_fault_of_ours_is_raised() -> None:
