@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from draem_core.apply import Verdict, apply_recipe, find_sources, open_recipe
+from draem_core.apply import UNFINISHED, Verdict, apply_recipe, find_sources, open_recipe
 from draem_core.checkpoints import load_checkpoint
 from draem_core.data.datasets import open_dataset
 from draem_core.data.demo import make_demo
@@ -216,7 +216,6 @@ def apply_command(
     except (DraemError, OSError):
         raise
     except KeyboardInterrupt:
-        print(f"Stopped. What was judged until then is in {out}.", file=sys.stderr)
         status = 2
     except Exception:  # Python's own status for it would be 1, which is a verdict here
         traceback.print_exc()
@@ -245,7 +244,12 @@ def _apply(
             if verdict.error:
                 print(verdict.error, file=sys.stderr)
 
-        summary = apply_recipe(recipe, opened.predictor, sources, out, on_verdict)
+        try:
+            summary = apply_recipe(recipe, opened.predictor, sources, out, on_verdict)
+        except BaseException:
+            if (out / UNFINISHED).exists():
+                print(f"Stopped. What was judged until then is in {out / UNFINISHED}.", file=sys.stderr)
+            raise
     counts = f"{summary.ok} OK, {summary.unsure} unsure, {summary.ng} NG, {summary.errors} errors"
     console.print(f"{counts}. Wrote {out / 'verdicts.csv'}", highlight=False, markup=False, soft_wrap=True)
     return summary.exit_status

@@ -1,6 +1,7 @@
 """Applying a recipe from the command line: the masks of the app, names that stay apart, and an honest exit status."""
 
 import csv
+import hashlib
 import json
 import os
 import subprocess
@@ -178,6 +179,14 @@ def test_weights_are_found_by_their_digest_whatever_their_name(predictor, tmp_pa
         find_weights(wanted, [tmp_path / "a"])
 
 
+def test_the_weights_of_an_original_pair_are_found_by_both_files(predictor, tmp_path):
+    (tmp_path / "run_.pckl").write_bytes(b"first half")
+    (tmp_path / "run__seg.pckl").write_bytes(b"second half")
+    digest = hashlib.sha256(b"first halfsecond half").hexdigest()
+    wanted = make(predictor, 0.5).checkpoint.model_copy(update={"digest": digest})
+    assert find_weights(wanted, [tmp_path]) == tmp_path / "run_.pckl"
+
+
 def test_precision_is_the_recipes_unless_said_otherwise(tiny_home, predictor):
     alpha = tiny_home / "checkpoints" / "alpha.safetensors"
     short = Computation(device="cpu", asked="auto", precision="bfloat16")
@@ -299,8 +308,7 @@ def test_a_large_picture_has_a_smaller_overlay_with_the_unsure_outlined(predicto
     assert (drawn == UNSURE_OUTLINE).all(axis=2).sum() == 2 * 30 + 2 * 38
 
 
-def test_what_was_done_before_a_full_disk_is_kept(predictor, pictures, tmp_path, monkeypatch):
-    paths, _ = pictures
+def test_what_was_done_before_a_full_disk_is_kept(tiny_home, predictor, pictures, tmp_path, monkeypatch, capsys):
     write, written = apply_run.write_atomically, []
 
     def disk_of_four_files(path, content):
@@ -308,8 +316,12 @@ def test_what_was_done_before_a_full_disk_is_kept(predictor, pictures, tmp_path,
             raise OSError(28, "No space left on device", str(path))
         written.append(write(path, content))
 
+    recipe, out = save_recipe(make(predictor, 0.5), tmp_path / "r.json"), tmp_path / "out"
     monkeypatch.setattr(apply_run, "write_atomically", disk_of_four_files)
-    with pytest.raises(OSError, match="No space"):
-        apply_recipe(make(predictor, 0.5), predictor, find_sources(paths, tmp_path), tmp_path / "out")
-    assert len((tmp_path / "out" / "verdicts.unfinished.csv").read_text().splitlines()) == 2
-    assert not (tmp_path / "out" / "verdicts.csv").exists()
+    monkeypatch.setenv("DRAEM_HOME", str(tiny_home))
+    status, said = in_this_process(monkeypatch, capsys, recipe, *pictures[0], "--out", out)
+    assert status == 2
+    assert "No space left" in said
+    assert "verdicts.unfinished.csv" in said
+    assert len((out / "verdicts.unfinished.csv").read_text().splitlines()) == 2
+    assert not (out / "verdicts.csv").exists()

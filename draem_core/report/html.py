@@ -21,6 +21,7 @@ from draem_core.report.plots import histogram, precision_recall, roc
 STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 ZONES: tuple[Zone, ...] = ("OK", "unsure", "NG")
+ABBREVIATIONS = {"f1": "F1", "auroc": "AUROC", "ap": "AP", "aupro": "AUPRO", "iou": "IoU"}
 FIGURES = {"recall": "recall", "precision": "precision", "f1": "F1", "false_alarm_rate": "false alarms"}
 
 
@@ -162,7 +163,9 @@ def _named_figures(figures: Mapping[str, int | float | None]) -> dict[str, str]:
             continue
         low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
         interval = "" if low is None or high is None else f" (95 %: {_figure(low)} – {_figure(high)})"
-        rows[name.replace("_", " ")] = ("undefined" if value is None else _figure(value)) + interval
+        rows[" ".join(ABBREVIATIONS.get(word, word) for word in name.split("_"))] = (
+            "undefined" if value is None else _figure(value)
+        ) + interval
     return rows
 
 
