@@ -124,6 +124,21 @@ def test_pictures_added_removed_and_renamed(category, tmp_path):
     assert pd.read_csv(tmp_path / "out/scores.csv")["file"].tolist() == left
 
 
+def test_a_picture_that_comes_back_after_a_kill_has_its_map(category, tmp_path, monkeypatch):
+    """Killed between the maps and the figures of fewer pictures, the figures of all of them are no longer believed."""
+    score(category, tmp_path / "out")
+    picture = category / "test/good/1.png"
+    picture.rename(tmp_path / "aside.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "write_results", None)
+        with pytest.raises(TypeError):
+            score(category, tmp_path / "out")
+    (tmp_path / "aside.png").rename(picture)
+    score(category, tmp_path / "out")
+    score(category, tmp_path / "fresh")
+    assert_same_files(tmp_path / "out", tmp_path / "fresh")
+
+
 def test_a_mask_that_changes_changes_the_figures_only(category, tmp_path):
     score(category, tmp_path / "out")
     before = json.loads((tmp_path / "out/metrics.json").read_text())

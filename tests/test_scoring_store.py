@@ -1,5 +1,6 @@
 """The folder of scored pictures on its own: a growing .npy, a journal, and what counts after a kill at any byte."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from draem_core.scoring.journal import Journal, Record
 from draem_core.scoring.keys import Stamp
-from draem_core.scoring.map_file import MapFile, checksum, write_maps
+from draem_core.scoring.map_file import MapFile, _write_at, checksum, write_maps
 from draem_core.scoring.store import ScoreStore, exclusive
 
 SHAPE = (3, 5)
@@ -55,6 +56,16 @@ def test_a_sealed_file_is_what_numpy_writes(tmp_path):
     np.testing.assert_array_equal(np.load(grown.path, mmap_mode="r")[2], map_of(2))
     with pytest.raises(IndexError, match="has no row 3"):
         grown[3]
+
+
+def test_a_write_that_takes_a_part_only_is_gone_on_with():
+    class Slow(io.BytesIO):
+        def write(self, content):
+            return super().write(bytes(content[:7]))
+
+    file = Slow(b"0123456789")
+    _write_at(file, 3, b"a map of more than seven bytes")
+    assert file.getvalue() == b"012a map of more than seven bytes"
 
 
 def test_the_checksum_sees_every_value_whatever_the_memory_layout():
