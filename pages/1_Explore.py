@@ -6,6 +6,7 @@ import streamlit as st
 from draem_core.errors import DraemError
 from draem_core.types import Prediction
 from pages._ui import address, library
+from pages._ui.diagnosis import render_checkpoint_findings
 from pages._ui.downloads import render_downloads
 from pages._ui.explanations import render_how_to_read, render_normalised_values
 from pages._ui.library import Picture
@@ -37,4 +38,5 @@ except DraemError as error:
     st.stop()
 show(workspace, picture, prediction, read_truth(picture, workspace.predictor.card.input_size))
 render_how_to_read()
+render_checkpoint_findings(workspace)
 library.settle_memory("Explore")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages._ui import address
 from pages._ui.confidence import render_confidence
+from pages._ui.diagnosis import render_checkpoint_findings
 from pages._ui.goals_panel import goal_settings, render_goals
 from pages._ui.library import settle_memory
 from pages._ui.recipe_panel import render_recipe
@@ -44,4 +45,5 @@ scored = scored_dataset(workspace)
 if scored is None:
     st.stop()
 show(workspace, scored)
+render_checkpoint_findings(workspace)
 settle_memory("Tune")

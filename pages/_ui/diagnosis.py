@@ -5,6 +5,8 @@ import streamlit as st
 
 from draem_core.diagnostics import Finding, diagnose
 from draem_core.training.review import Review
+from pages._ui import library
+from pages._ui.shell import Workspace
 
 
 def render_findings(review: Review, epoch: int | None) -> None:
@@ -32,6 +34,16 @@ def render_finding(finding: Finding) -> None:
         f"**{name[:1].upper()}{name[1:]}.** {finding.evidence} **Next:** {finding.next_step}",
         icon=":material/diagnosis:",
     )
+
+
+def render_checkpoint_findings(workspace: Workspace) -> None:
+    """Say in the sidebar where the loaded checkpoint has collapsed. Last on a page: its pictures come first."""
+    if workspace.dataset is None or not workspace.dataset.samples:
+        return
+    findings = library.findings(workspace.checkpoint, workspace.predictor, workspace.dataset)
+    with st.sidebar:
+        for finding in findings:
+            render_finding(finding)
 
 
 def render_best_epochs(review: Review) -> None:

@@ -16,6 +16,7 @@ import streamlit as st
 from draem_core.checkpoints import list_checkpoints, load_checkpoint
 from draem_core.data.datasets import Dataset, Sample, find_datasets, open_dataset, read_mask
 from draem_core.data.images import read_image, thumbnail
+from draem_core.diagnostics import Figures, Finding, diagnose
 from draem_core.errors import DraemError, ImageError
 from draem_core.inference import Predictor
 from draem_core.precision import Precision
@@ -25,6 +26,8 @@ from pages._ui.paths import checkpoint_folder, dataset_roots, run_folder
 from pages._ui.viewer import pack
 
 Signature = tuple[tuple[str, int, int], ...]  # (name, size, modification time) of files
+
+EXAMINED = 3  # images of each kind that tell whether a checkpoint has collapsed
 
 SCORE_RULES = {"max": "max of the map", "max_of_mean21": "max of the map's 21×21 mean"}
 
@@ -128,6 +131,29 @@ def _prediction(predictor_key: str, digest: str, _predictor: Predictor, _picture
             f"{_predictor.precision} is too short for it. Pick another checkpoint, or the precision float32."
         )
     return predicted
+
+
+def findings(checkpoint: Path, predictor: Predictor, dataset: Dataset) -> tuple[Finding, ...]:
+    """Return what is wrong with a checkpoint, judged by a few good and a few defect images of a dataset."""
+    few = [[sample for sample in dataset.samples if sample.label == label][:EXAMINED] for label in (0, 1)]
+    samples = tuple(few[0] + few[1])
+    return _findings(str(checkpoint), _signature(checkpoint), _predictor_key(predictor), samples, predictor)
+
+
+@st.cache_resource(max_entries=32, show_spinner="Looking for signs of a collapse …")
+def _findings(
+    checkpoint: str, signature: Signature, predictor_key: str, samples: tuple[Sample, ...], _predictor: Predictor
+) -> tuple[Finding, ...]:
+    pictures, labels = [], []
+    for sample in samples:
+        try:
+            pictures.append(read_image(sample.path))
+        except ImageError:
+            continue
+        labels.append(sample.label)
+    if not pictures:
+        return ()
+    return diagnose(Figures.of_checkpoint(load_checkpoint(checkpoint), _predictor, pictures, labels))
 
 
 def gt_mask(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
