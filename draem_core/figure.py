@@ -23,9 +23,9 @@ FORMATS = (".png", ".svg", ".pdf")
 TRUTH_COLOUR = "#ffb000"
 """Of the ground truth's contour: to be told from white, black and every colour of the heatmap."""
 
-_PROBABILITY = ListedColormap(COLORMAP / 255, name="probability")
+PROBABILITY = ListedColormap(COLORMAP / 255, name="probability")
 _LONGEST_SIDE = 1600  # pixels of a picture in a figure: more than print shows, and a vector file stays small
-_FONT_POINTS = 9
+FONT_POINTS = 9
 
 
 def classic_row(
@@ -55,16 +55,16 @@ def classic_row(
     mask = post_process.apply(prediction.anomaly_map)
     picture = _for_print(image)
     titles = ("Original", "Reconstruction", "Anomaly map", "Mask", "Overlay")
-    figure, axes = _panels(titles, picture.shape[:2], width, bool(caption))
+    figure, axes = panel_grid(titles, len(titles), picture.shape[:2], width, 0.9 if caption else 0.6)
     original, reconstruction, anomaly_map, mask_panel, overlaid = axes
     extent = (0, picture.shape[1], picture.shape[0], 0)
     original.imshow(picture, extent=extent)
     reconstruction.imshow(show_reconstruction(prediction.reconstruction), extent=extent, interpolation="bilinear")
     drawn = anomaly_map.imshow(
-        prediction.anomaly_map, cmap=_PROBABILITY, vmin=0, vmax=1, extent=extent, interpolation="bilinear"
+        prediction.anomaly_map, cmap=PROBABILITY, vmin=0, vmax=1, extent=extent, interpolation="bilinear"
     )
     scale = figure.colorbar(drawn, cax=anomaly_map.inset_axes((1.03, 0, 0.05, 1)), ticks=(0, 0.5, 1))
-    scale.ax.tick_params(labelsize=_FONT_POINTS - 1)
+    scale.ax.tick_params(labelsize=FONT_POINTS - 1)
     mask_panel.imshow(mask, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
     overlaid.imshow(overlay(picture, prediction.anomaly_map, opacity), extent=extent)
 
@@ -76,7 +76,7 @@ def classic_row(
         for panel in (mask_panel, overlaid):
             _outline(panel, gt_mask, picture.shape[:2])
     if caption:
-        figure.supxlabel(caption, fontsize=_FONT_POINTS, parse_math=False)
+        figure.supxlabel(caption, fontsize=FONT_POINTS, parse_math=False)
     return figure
 
 
@@ -104,20 +104,27 @@ def check_format(path: Path) -> str:
     return suffix
 
 
-def _panels(
-    titles: Sequence[str], size: tuple[int, int], width: float, has_caption: bool
-) -> tuple[Figure, Sequence[Axes]]:
-    """Return a figure with one empty panel for each title, side by side, for pictures of ``size`` (height, width)."""
-    panel_width = (width - 0.8) / len(titles)
-    panel_height = panel_width * min(4.0, max(0.1, size[0] / size[1]))
-    figure = Figure(figsize=(width, panel_height + 0.6 + 0.3 * has_caption), layout="constrained")
-    axes = figure.subplots(1, len(titles))
-    for panel, title in zip(axes, titles, strict=True):
-        panel.set_title(title, fontsize=_FONT_POINTS)
+def panel_grid(
+    titles: Sequence[str], columns: int, size: tuple[int, int], width: float, text_height: float = 0.6
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of ``width`` inches with one empty panel for each title, row by row.
+
+    Args:
+        size: (height, width) of the pictures to come, in any unit; only their ratio counts.
+        text_height: inches for what stands above and below each row.
+    """
+    rows = -(-len(titles) // columns)
+    panel_height = (width - 0.8) / columns * min(4.0, max(0.1, size[0] / size[1]))
+    figure = Figure(figsize=(width, rows * (panel_height + text_height)), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for empty in panels[len(titles) :]:
+        empty.remove()
+    for panel, title in zip(panels, titles, strict=False):
+        panel.set_title(title, fontsize=FONT_POINTS)
         panel.set_xticks([])
         panel.set_yticks([])
-        panel.xaxis.label.set_fontsize(_FONT_POINTS - 1)
-    return figure, axes
+        panel.xaxis.label.set_fontsize(FONT_POINTS - 1)
+    return figure, panels[: len(titles)]
 
 
 def _for_print(image: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""``python -m draem_core figure``: one picture through one checkpoint, drawn as the classic row.
+"""``python -m draem_core figure``: one picture through one checkpoint, drawn as the classic row or stage by stage.
 
-Reads arguments and calls the library; what the row looks like is the business of ``figure``.
+Reads arguments and calls the library; what it looks like is the business of ``figure`` and ``inside.figures``.
 """
 
 from pathlib import Path
@@ -14,6 +14,7 @@ from draem_core.data.datasets import Sample, read_mask
 from draem_core.data.images import read_image
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
+from draem_core.inside.stages import mask_stages, trace
 from draem_core.postprocess import PostProcess
 from draem_core.precision import Precision
 
@@ -27,6 +28,9 @@ def figure_command(
     kernel: Annotated[int, typer.Option(min=1, help="Side of the opening's square, in pixels of the map.")] = 3,
     min_area: Annotated[int, typer.Option(min=0, help="Smaller regions are removed, in pixels of the map.")] = 0,
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the heatmap in the overlay.")] = 0.5,
+    stage: Annotated[
+        str | None, typer.Option(help="Draw this stage's strongest channels instead, or all of the stages: 'all'.")
+    ] = None,
     dpi: Annotated[int, typer.Option(min=20, max=600, help="Dots per inch.")] = 200,
     width: Annotated[float, typer.Option(min=4, max=30, help="Of the figure, in inches.")] = 12.0,
     caption: Annotated[str | None, typer.Option(help="Line below; default: picture, checkpoint, setting.")] = None,
@@ -34,24 +38,35 @@ def figure_command(
     precision: Annotated[Precision, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
     """Draw original, reconstruction, anomaly map with its colour bar, mask and overlay of a picture in one row."""
-    from draem_core import figure  # loads matplotlib, which no other command needs to wait for
+    from draem_core import figure  # loads matplotlib's drawing, which no other command needs to wait for
+    from draem_core.inside.figures import stage_figure, stages_figure
 
     figure.check_format(out)
     picture = read_image(image)
     predictor = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
-    prediction = predictor.predict(picture)
+    traced = trace(predictor, picture)
+    prediction = traced.prediction
     if not np.isfinite(prediction.anomaly_map).all():
         raise DraemError(f"{checkpoint} gives no finite map for {image}: its training has diverged. Take another one.")
-    setting = f"sensitivity {sensitivity:g}, kernel {kernel}, minimum area {min_area}"
-    drawn = figure.classic_row(
-        picture,
-        prediction,
-        PostProcess(sensitivity, kernel, min_area),
-        opacity=opacity,
-        gt_mask=_true_mask(image, mask, prediction.anomaly_map.shape),
-        caption=f"{image.name} · {predictor.card.name} · {setting}" if caption is None else caption,
-        width=width,
-    )
+    post_process = PostProcess(sensitivity, kernel, min_area)
+    stages = {one.name: one for one in (*traced.stages, *mask_stages(prediction.anomaly_map, post_process))}
+    if stage is None:
+        setting = f"sensitivity {sensitivity:g}, kernel {kernel}, minimum area {min_area}"
+        drawn = figure.classic_row(
+            picture,
+            prediction,
+            post_process,
+            opacity=opacity,
+            gt_mask=_true_mask(image, mask, prediction.anomaly_map.shape),
+            caption=f"{image.name} · {predictor.card.name} · {setting}" if caption is None else caption,
+            width=width,
+        )
+    elif stage == "all":
+        drawn = stages_figure(list(stages.values()), width=width)
+    elif stage in stages:
+        drawn = stage_figure(stages[stage], width=width)
+    else:
+        raise DraemError(f"There is no stage {stage!r}. Take 'all' or one of: {', '.join(stages)}.")
     typer.echo(f"Wrote {figure.write_figure(drawn, out, dpi)}")
 
 

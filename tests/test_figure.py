@@ -147,18 +147,15 @@ def test_other_suffixes_are_refused():
             check_format(Path(name))
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "draem_core", "figure", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 def test_command_draws_picture_and_truth(tiny_home, tmp_path):
     tiles = tiny_home / "datasets" / "tiles"
     checkpoint = tiny_home / "checkpoints" / "alpha.safetensors"
-    done = run(
+    arguments = (
         *(tiles / FIRST_DEFECT, "--checkpoint", checkpoint, "--out", tmp_path / "new" / "row.svg"),
         *("--mask", tiles / "ground_truth/scratch/000_mask.png", "--sensitivity", 0.3, "--kernel", 5, "--dpi", 50),
     )
+    command = [sys.executable, "-m", "draem_core", "figure", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert ElementTree.parse(tmp_path / "new" / "row.svg").getroot().tag.endswith("svg")
     text = (tmp_path / "new" / "row.svg").read_text()
@@ -168,9 +165,8 @@ def test_command_draws_picture_and_truth(tiny_home, tmp_path):
 
 def test_command_says_what_is_wrong_before_it_works(tiny_home, tmp_path):
     checkpoint = tiny_home / "checkpoints" / "alpha.safetensors"
-    wrong = run(tmp_path / "missing.png", "--checkpoint", checkpoint, "--out", tmp_path / "row.jpg")
-    assert wrong.returncode == 2
-    assert wrong.stderr.startswith(f"{tmp_path / 'row.jpg'} names no format for a figure.")
+    with pytest.raises(DraemError, match=r"row\.jpg names no format for a figure"):
+        figure_command(tmp_path / "missing.png", checkpoint, tmp_path / "row.jpg")
     with pytest.raises(ImageError, match=r"missing\.png"):
         figure_command(tmp_path / "missing.png", checkpoint, tmp_path / "row.png")
     assert not list(tmp_path.iterdir())
@@ -181,6 +177,16 @@ def test_a_diverged_network_is_said(tiny_home, tmp_path):
     picture = tiny_home / "datasets" / "tiles" / FIRST_DEFECT
     with pytest.raises(DraemError, match="its training has diverged"):
         figure_command(picture, checkpoint, tmp_path / "row.png")
+
+
+@pytest.mark.parametrize("stage", ["all", "reconstructive.encoder.block2", "image", "pred_mask"])
+def test_command_draws_stages(tiny_home, tmp_path, stage):
+    picture, checkpoint = tiny_home / "datasets/tiles" / FIRST_DEFECT, tiny_home / "checkpoints/alpha.safetensors"
+    figure_command(picture, checkpoint, tmp_path / "stage.png", stage=stage, dpi=30, precision="float32")
+    with Image.open(tmp_path / "stage.png") as drawn:
+        assert drawn.size[0] == 360
+    with pytest.raises(DraemError, match=r"no stage 'nowhere'\. Take 'all' or one of: image, "):
+        figure_command(picture, checkpoint, tmp_path / "stage.png", stage="nowhere", precision="float32")
 
 
 def test_pyplot_is_never_loaded():

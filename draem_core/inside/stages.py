@@ -94,7 +94,7 @@ class Trace:
 def trace(predictor: Predictor, picture: np.ndarray, switches: Switches = AS_TRAINED) -> Trace:
     """Predict a picture (H, W, 3) uint8 RGB and keep every stage; other threads' predictions wait meanwhile.
 
-    Holds all activations: 30 MB at widths (16, 16) and 256×256 in bfloat16, 160 MB at the paper’s widths.
+    Holds all activations: 30 MB at widths (16, 16) and 256×256 in bfloat16, 160 MB at the paper's widths.
 
     Raises:
         ValueError: it is no such array.
