@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-import numpy as np
 import streamlit as st
 
 from draem_core.data.images import thumbnail
@@ -68,17 +67,21 @@ def _render_open(predictor: Predictor, settings: TunerSettings) -> None:
         except RecipeError as error:
             st.error(str(error), icon=":material/error:")
             return
-        wanted = replace(
-            settings,
-            sensitivity=recipe.sensitivity,
-            kernel_size=recipe.kernel_size,
-            min_area=recipe.min_area,
-            zones=recipe.unsure_sensitivity is not None,
-            unsure_sensitivity=recipe.unsure_sensitivity or settings.unsure_sensitivity,
-            saved_sensitivity=recipe.sensitivity,
-            saved_kernel_size=recipe.kernel_size,
-            saved_min_area=recipe.min_area,
-        )
+        try:
+            wanted = replace(
+                settings,
+                sensitivity=recipe.sensitivity,
+                kernel_size=recipe.kernel_size,
+                min_area=recipe.min_area,
+                zones=recipe.unsure_sensitivity is not None,
+                unsure_sensitivity=recipe.unsure_sensitivity or settings.unsure_sensitivity,
+                saved_sensitivity=recipe.sensitivity,
+                saved_kernel_size=recipe.kernel_size,
+                saved_min_area=recipe.min_area,
+            )
+        except ValueError as error:
+            st.error(f"{file.name} cannot be shown here: {error}. It works with `apply`.", icon=":material/error:")
+            return
         st.markdown(
             f"Made {recipe.created:%Y-%m-%d %H:%M} UTC: sensitivity {recipe.sensitivity:.6g}, kernel "
             f"{recipe.kernel_size}, minimum area {recipe.min_area}."
@@ -108,7 +111,7 @@ def _measured(scored: Scored, settings: TunerSettings) -> Measured:
     ranked = tuning.figures[grid.kernel_sizes.index(settings.kernel_size)]
     peaks, labels = grid.peaks(settings.kernel_size, area), grid.image_labels
     intervals = {"image_f1": bootstrap_counts(outcome.image, "f1"), "image_auroc": bootstrap_auroc(peaks, labels)}
-    figures = {
+    figures: dict[str, float | None] = {
         "image_f1": outcome.image.f1,
         "image_precision": outcome.image.precision,
         "image_recall": outcome.image.recall,
@@ -119,9 +122,9 @@ def _measured(scored: Scored, settings: TunerSettings) -> Measured:
         "pixel_auroc": ranked.pixel_auroc,
         "pixel_ap": ranked.pixel_ap,
         "aupro": ranked.aupro,
-        "regions_found": float(outcome.regions_found),
-        "regions_total": float(outcome.regions_total),
-        "false_blobs": float(outcome.false_blobs),
+        "regions_found": outcome.regions_found,
+        "regions_total": outcome.regions_total,
+        "false_blobs": outcome.false_blobs,
     }
     for name, interval in intervals.items():
         figures |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
@@ -132,7 +135,7 @@ def _measured(scored: Scored, settings: TunerSettings) -> Measured:
         unlabelled=tuning.unlabelled,
         dataset_digest=tuning.key,
         tuned_on_these=True,
-        figures={name: None if np.isnan(value) else value for name, value in figures.items()},
+        figures=figures,
     )
 
 
