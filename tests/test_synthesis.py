@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage, stats
 
-from draem_core.synthesis import blend, perlin_masks, synthesise
+from draem_core.synthesis import blend, cut_and_paste, perlin_masks, synthesise
 from draem_core.synthesis.augment import AUGMENTATIONS, augment_textures, equalize, invert, rotate_images, solarize
 from draem_core.synthesis.perlin import perlin_noise, random_scales
 
@@ -158,3 +159,124 @@ def test_a_quarter_turn_moves_pixels_exactly():
     assert torch.allclose(turned, torch.rot90(image, 1, (2, 3)), atol=1e-5) or torch.allclose(
         turned, torch.rot90(image, -1, (2, 3)), atol=1e-5
     )
+
+
+def slow_masks(count, side, seed):
+    """The original's masks, one by one, written from the definition: noise, a quarter turn at most, > 0.5."""
+    rng = np.random.default_rng(seed)
+    masks = []
+    for _ in range(count):
+        scale = 2 ** rng.integers(0, 6, 2)
+        angle = rng.uniform(0, 2 * np.pi, (scale[0] + 1, scale[1] + 1))
+        row, column = np.mgrid[0:side, 0:side] / side * scale[:, None, None]
+        top, left = row.astype(int), column.astype(int)
+        row, column = row - top, column - left
+        corner = {
+            (down, right): np.sin(angle[top + down, left + right]) * (row - down)
+            + np.cos(angle[top + down, left + right]) * (column - right)
+            for down in (0, 1)
+            for right in (0, 1)
+        }
+        fade_row, fade_column = (6 * t**5 - 15 * t**4 + 10 * t**3 for t in (row, column))
+        upper = corner[0, 0] + (corner[0, 1] - corner[0, 0]) * fade_column
+        lower = corner[1, 0] + (corner[1, 1] - corner[1, 0]) * fade_column
+        noise = math.sqrt(2) * (upper + (lower - upper) * fade_row)
+        masks.append(ndimage.rotate(noise, rng.uniform(-90, 90), reshape=False, order=1, cval=0) > 0.5)
+    return np.stack(masks)
+
+
+def grain(masks):
+    """Return each mask's edge pixels by its area: how finely it is divided. Empty masks are left out."""
+    filled = masks[masks.any(axis=(1, 2))]
+    edges = np.abs(np.diff(filled.astype(int), axis=1)).sum((1, 2)) + np.abs(np.diff(filled.astype(int), axis=2)).sum(
+        (1, 2)
+    )
+    return edges / filled.sum(axis=(1, 2))
+
+
+@pytest.fixture(scope="module")
+def slow():
+    """At the network's own size: on smaller pictures the oracle's bilinear rotation wears the finest noise away."""
+    return slow_masks(150, 256, seed=12)
+
+
+def fast_masks():
+    draws = generator(11)
+    return torch.cat([perlin_masks(50, (256, 256), draws) for _ in range(3)])[:, 0].numpy() > 0
+
+
+def test_areas_and_scales_are_distributed_as_by_the_slow_definition(slow):
+    fast = fast_masks()
+    assert stats.ks_2samp(fast.mean(axis=(1, 2)), slow.mean(axis=(1, 2))).pvalue > 0.01
+    assert stats.ks_2samp(grain(fast), grain(slow)).pvalue > 0.01
+    assert abs(fast.any(axis=(1, 2)).mean() - slow.any(axis=(1, 2)).mean()) < 0.08
+
+
+def test_the_oracle_notices_another_threshold_and_other_scales(slow, monkeypatch):
+    monkeypatch.setattr("draem_core.synthesis.perlin.MAX_OCTAVE", 5)
+    assert stats.ks_2samp(grain(fast_masks()), grain(slow)).pvalue < 0.01
+    monkeypatch.undo()
+    monkeypatch.setattr("draem_core.synthesis.anomalies.NOISE_THRESHOLD", 0.4)
+    assert stats.ks_2samp(fast_masks().mean(axis=(1, 2)), slow.mean(axis=(1, 2))).pvalue < 0.01
+
+
+def test_the_images_share_is_even_between_0_and_08(monkeypatch):
+    monkeypatch.setattr("draem_core.synthesis.anomalies.augment_textures", lambda textures, generator: textures)
+    white = torch.full((1, 3, 32, 32), 255, dtype=torch.uint8)
+    batch = synthesise(torch.zeros(800, 3, 32, 32), white, generator(4), clean_share=0.0)
+    share = 1 - batch.corrupted.amax(dim=(1, 2, 3))[batch.anomaly_mask.flatten(1).any(dim=1)]
+    assert stats.kstest(share.numpy(), stats.uniform(0, 0.8).cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.9])
+def test_the_share_of_clean_samples_is_kept(share):
+    images, textures = torch.full((600, 3, 64, 64), 0.5), torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    batch = synthesise(images, textures, generator(6), clean_share=share, cutpaste_share=1.0)
+    clean = int((~batch.anomaly_mask.flatten(1).any(dim=1)).sum())
+    assert stats.binomtest(clean, 600, share).pvalue > 1e-3
+
+
+def test_a_pasted_piece_comes_from_the_same_image_in_one_move(monkeypatch):
+    monkeypatch.setattr("draem_core.synthesis.cutpaste.COLOUR_JITTER", 0.0)
+    row, column = torch.meshgrid(torch.arange(64.0), torch.arange(48.0), indexing="ij")
+    images = torch.stack((row / 64, column / 64, torch.zeros_like(row))).expand(60, 3, 64, 48)
+    changed, masks = cut_and_paste(images, generator(7))
+    assert masks.flatten(1).any(dim=1).all(), "each image gets its piece"
+    for image, pasted, mask in zip(images, changed, masks[:, 0] > 0, strict=True):
+        assert torch.equal(pasted[:, ~mask], image[:, ~mask])
+        moves = ((pasted - image) * 64)[:2, mask]
+        torch.testing.assert_close(moves, moves[:, :1].expand_as(moves))
+
+
+def test_cutpaste_areas_are_those_of_the_paper():
+    _, masks = cut_and_paste(torch.rand(300, 3, 128, 128, generator=generator()), generator(8))
+    areas = masks.mean(dim=(1, 2, 3))
+    patches = areas[areas > 0.018]  # the largest scar has 8 × 12.5 of 128² pixels, 0.6 %
+    assert 120 < len(patches) < 180
+    assert stats.kstest(patches.numpy(), stats.uniform(0.02, 0.13).cdf).pvalue > 0.01
+    scars = areas[areas <= 0.018] * 128**2
+    assert scars.max() <= 8 * 12.5 * 1.3
+    assert scars.mean() == pytest.approx(4.5 * 8.75, rel=0.2)
+
+
+def test_cutpaste_takes_its_share_and_none_by_default():
+    images, textures = torch.rand(400, 3, 32, 32), torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    plain = synthesise(images, textures, generator(9), clean_share=0.0)
+    mixed = synthesise(images, textures, generator(9), clean_share=0.0, cutpaste_share=0.5)
+    moved = (plain.anomaly_mask != mixed.anomaly_mask).flatten(1).any(dim=1)
+    assert 0.4 < moved.float().mean() < 0.6
+    assert torch.equal(plain.corrupted[~moved], mixed.corrupted[~moved])
+    untouched = (mixed.anomaly_mask == 0).expand_as(images)
+    assert torch.equal(mixed.corrupted[untouched], mixed.image[untouched])
+    for seed in range(10):  # none chosen at all is fine
+        synthesise(images[:2], textures, generator(seed), cutpaste_share=0.1)
+
+
+def test_the_largest_image_share_bounds_how_faint_an_anomaly_is() -> None:
+    """Black images, white-ish textures: what shows is (1 − β)·texture, β below the bound."""
+    images, textures = torch.zeros(64, 3, 32, 32), torch.full((4, 3, 32, 32), 255, dtype=torch.uint8)
+    faint = synthesise(images, textures, generator(3), clean_share=0.0, max_image_share=0.99)
+    plain = synthesise(images, textures, generator(3), clean_share=0.0)
+    brightest = [batch.corrupted.amax(dim=(1, 2, 3)) for batch in (faint, plain)]
+    assert (brightest[0] <= brightest[1] + 1e-6).all()
+    assert brightest[0].mean() < 0.9 * brightest[1].mean()

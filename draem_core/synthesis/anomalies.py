@@ -51,6 +51,7 @@ def synthesise(
     clean_share: float = 0.5,
     rotate_share: float = 0.0,
     cutpaste_share: float = 0.0,
+    max_image_share: float = MAX_IMAGE_SHARE,
 ) -> SyntheticBatch:
     """Make a training batch of good images.
 
@@ -61,6 +62,7 @@ def synthesise(
         clean_share: probability that a sample gets no anomaly.
         rotate_share: probability that a good image is first turned by up to ±90° (original: 0.3).
         cutpaste_share: probability that an anomaly is a piece of the image in the wrong place, not a texture.
+        max_image_share: β is U(0, max_image_share); nearer to 1 makes fainter anomalies.
     """
     count, device = len(images), generator.device
     images = _rotate_some(images, rotate_share, generator) if rotate_share else images
@@ -72,7 +74,7 @@ def synthesise(
         drawn = torch.randint(len(textures), (len(samples),), generator=generator, device=device)
         texture = textures[drawn.to(textures.device)].to(device).float() / 255
         mask = perlin_masks(len(samples), size, generator)
-        share = torch.rand(len(samples), 1, 1, 1, generator=generator, device=device) * MAX_IMAGE_SHARE
+        share = torch.rand(len(samples), 1, 1, 1, generator=generator, device=device) * max_image_share
         corrupted[samples] = blend(images[samples], augment_textures(texture, generator), mask, share)
         masks[samples] = mask
         if cutpaste_share:

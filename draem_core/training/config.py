@@ -47,6 +47,8 @@ class TrainConfig(BaseModel):
     focal_alpha: None weighs good and anomalous pixels alike; 1 ignores the good ones, which ruins the map.
     clean_share: probability that a training sample gets no anomaly.
     cutpaste_share: probability that an anomaly is a piece of the image itself in the wrong place, not a texture.
+    max_image_share: β, the image's share inside an anomaly, is U(0, max_image_share); 0.8 as the original. Nearer to 1
+        makes fainter anomalies, for defects that can barely be seen.
     rotate_share: probability that a good image is turned by up to ±90°.
     precision: "auto" takes bfloat16 where the device has it, else float32.
     validation_share: share of the good images that are held out and judged each epoch with synthetic defects.
@@ -79,6 +81,7 @@ class TrainConfig(BaseModel):
     focal_alpha: float | None = Field(default=None, ge=0, le=1)
     clean_share: float = Field(default=0.5, ge=0, lt=1)
     cutpaste_share: float = Field(default=0.0, ge=0, le=1)
+    max_image_share: float = Field(default=0.8, gt=0, lt=1)
     rotate_share: float = Field(default=0.3, ge=0, le=1)
     seed: int = Field(default=0, ge=0, lt=2**31)
     device: str = "auto"

@@ -160,6 +160,7 @@ class _Trainer:
             clean_share=config.clean_share,
             rotate_share=config.rotate_share,
             cutpaste_share=config.cutpaste_share,
+            max_image_share=config.max_image_share,
         )
         with autocast(self.team.device, self.short):
             shown = synthetic.corrupted.contiguous(memory_format=torch.channels_last)
