@@ -60,18 +60,19 @@ async def measure(browser: Browser, url: str, size: int, slider: str, seconds: f
     await page.wait_for_function("document.querySelector('#settled') !== null")
     await page.wait_for_timeout(1000)
     messages.clear()
-    frames = await drag(page, slider, seconds)
+    frames = await drag(page, f"#{slider}", seconds)
     line = describe(size, slider, frames, len(messages))
     await page.close()
     return line
 
 
-async def drag(page: Page, slider: str, seconds: float) -> dict[str, np.ndarray]:
+async def drag(page: Page, selector: str, seconds: float) -> dict[str, np.ndarray]:
     """Drag a slider's thumb back and forth with the mouse held down; return the frames seen meanwhile, in ms."""
-    box = await page.locator(f"#{slider}").bounding_box()
+    field = page.locator(selector)
+    box = await field.bounding_box()
     assert box is not None
     y, middle, reach = box["y"] + box["height"] / 2, box["x"] + box["width"] / 2, box["width"] / 2 - 8
-    thumb = await page.locator(f"#{slider}").evaluate("({ value, min, max }) => (value - min) / (max - min)")
+    thumb = await field.evaluate("({ value, min, max }) => (value === undefined ? 0.5 : (value - min) / (max - min))")
     await page.mouse.move(box["x"] + 8 + 2 * reach * thumb, y)
     await page.mouse.down()
     await page.evaluate("window.frames_seen = { gaps: [], work: [] }")

@@ -4,12 +4,13 @@ Chromium is the one installed on this machine. Without one the tests are skipped
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from machinery import BROWSERS, QUIET_FLAGS, find_browser, start_server
+from machinery import BROWSERS, QUIET_FLAGS, ROOT, find_browser, start_server
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +38,23 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path],
     for process, _ in servers.values():
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def home(tiny_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder that ``url`` serves, and that tests may write into."""
+    folder = tmp_path_factory.mktemp("served") / "home"
+    shutil.copytree(tiny_home, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def url(home: Path) -> Iterator[str]:
+    """The app's address, served on the home folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRAEM_HOME", str(home))
+        patch.delenv("DRAEM_DATA", raising=False)
+        process, url = start_server(ROOT / "app.py", home / "server.log")
+    yield url
+    process.terminate()
+    process.wait(10)

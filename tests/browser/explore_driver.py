@@ -1,5 +1,6 @@
 """The Explore page as the browser tests see it: the viewer, the address, and what the browser asked for and said."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from rerun_clock import RerunClock
 from viewer_driver import Viewer
 
 # Streamlit looks for itself below the page's own path first; the 404 that it gets is no fault.
-OWN_PROBES = "/Explore/_stcore/"
+OWN_PROBES = re.compile("/(Explore|Tune)/_stcore/")
 
 
 class Explore(Viewer):
@@ -32,7 +33,7 @@ class Explore(Viewer):
             self.hosts.add(parts.hostname)
 
     def _note_complaint(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and OWN_PROBES not in message.location["url"]:
+        if message.type == "error" and not OWN_PROBES.search(message.location["url"]):
             self.complaints.append(f"{message.text} {message.location}")
 
     def open(self, path: str = "/Explore", **query: object) -> "Explore":

@@ -4,7 +4,6 @@ The app is served with a home folder of its own (``tiny_home``); nothing bundled
 """
 
 import io
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from explore_driver import Explore
-from machinery import ROOT, start_server
+from machinery import ROOT
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from rerun_clock import PATIENCE
@@ -30,25 +29,6 @@ HOSTILE = ROOT.parent / "shared" / "golden" / "hostile"
 MARKER = "HOSTILE_CHECKPOINT_RAN"
 PANELS = ("original", "reconstruction", "map", "mask", "overlay")
 RERUN_BOUND = 1.0  # seconds, generous: benchmarks/rerun.py measures, with 0.1 in mind
-
-
-@pytest.fixture(scope="module")
-def home(tiny_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("served") / "home"
-    shutil.copytree(tiny_home, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def url(home: Path) -> Iterator[str]:
-    """The app's address, served on the home folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DRAEM_HOME", str(home))
-        patch.delenv("DRAEM_DATA", raising=False)
-        process, url = start_server(ROOT / "app.py", home / "server.log")
-    yield url
-    process.terminate()
-    process.wait(10)
 
 
 @pytest.fixture
