@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages._ui.live.settings import LiveSettings, Settings, read_settings
 
-_CARRIED = "_carried_settings"  # in the session: the sliders as the last page left them
+_CARRIED = "_carried_settings"  # in the session: the sliders as the last page left them, and each page's own settings
 
 
 def asked(name: str) -> str:
@@ -20,12 +20,14 @@ def asked(name: str) -> str:
 def asked_settings(default: Settings) -> Settings:
     """Return the link's settings over ``default``; values out of range are passed over.
 
-    A link without any, such as the navigation's, carries over the sliders that the last page left.
+    A link without any, such as the navigation's, carries over the sliders that the last page left, and what else this
+    page had been set to.
     """
     asked_for = st.query_params.to_dict()
     carried = st.session_state.get(_CARRIED, {}) if isinstance(default, LiveSettings) else {}
-    if carried and not any(field.name in asked_for for field in fields(default)):
-        return replace(default, **carried)
+    names = {field.name for field in fields(default)}
+    if names.isdisjoint(asked_for):
+        return replace(default, **{name: value for name, value in carried.items() if name in names})
     return read_settings(asked_for, default)
 
 
@@ -48,7 +50,7 @@ def link_to_sliders(places: dict[str, str], settings: LiveSettings) -> dict[str,
 def write(places: dict[str, str], settings: Settings) -> None:
     """Put places (checkpoint, dataset, image …) and changed settings into the address."""
     if isinstance(settings, LiveSettings):
-        st.session_state[_CARRIED] = {field.name: getattr(settings, field.name) for field in fields(LiveSettings)}
+        st.session_state[_CARRIED] = st.session_state.get(_CARRIED, {}) | vars(settings)
     wanted = link(places, settings)
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
