@@ -240,6 +240,19 @@ def test_cancel_keeps_what_is_done(category, tmp_path):
     assert_same_files(tmp_path / "out", tmp_path / "fresh")
 
 
+def test_a_changed_picture_is_scored_once_however_often_it_is_stopped(category, tmp_path):
+    score(category, tmp_path / "out")
+    for value in (1, 2, 3):
+        save(category / f"test/good/{value}.png", np.full((SIDE, SIDE, 3), value, np.uint8))
+    asked, predictor = iter([False, True]), BrightnessPredictor()
+    with pytest.raises(Cancelled, match="Stopped after 8 of 9"):
+        score(category, tmp_path / "out", predictor, cancelled=lambda: next(asked))
+    assert predictor.seen == [1, 2]
+    assert score(category, tmp_path / "out") == [3]
+    score(category, tmp_path / "fresh")
+    assert_same_files(tmp_path / "out", tmp_path / "fresh")
+
+
 def test_cancel_while_measuring(category, tmp_path):
     progress = []
     with pytest.raises(Cancelled, match="Stopped after 9 of 9"):
