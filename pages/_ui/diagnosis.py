@@ -8,6 +8,8 @@ from draem_core.training.review import Review
 from pages._ui import library
 from pages._ui.shell import Workspace
 
+QUICK = 20_000_000  # parameters; a larger network is examined on the CPU only when asked
+
 
 def render_findings(review: Review, epoch: int | None) -> None:
     """Draw the diagnosis of a run as it stood after ``epoch``; None is the last one."""
@@ -40,10 +42,15 @@ def render_checkpoint_findings(workspace: Workspace) -> None:
     """Say in the sidebar where the loaded checkpoint has collapsed. Last on a page: its pictures come first."""
     if workspace.dataset is None or not workspace.dataset.samples:
         return
-    findings = library.findings(workspace.checkpoint, workspace.predictor, workspace.dataset)
     with st.sidebar:
+        slow = workspace.predictor.card.parameters > QUICK and workspace.predictor.device.type == "cpu"
+        if slow and not st.button("Look for signs of a collapse", icon=":material/diagnosis:", help="Takes some 10 s"):
+            return
+        findings = library.findings(workspace.checkpoint, workspace.predictor, workspace.dataset)
         for finding in findings:
             render_finding(finding)
+        if slow and not findings:
+            st.caption("No sign of a collapse on six pictures.")
 
 
 def render_best_epochs(review: Review) -> None:
