@@ -101,11 +101,12 @@ def _count(
             on_progress(len(done), rows.size)
 
     def count(places: np.ndarray) -> tuple[SettingsGrid, ThresholdSweep]:
-        chosen = [samples[place] for place in places]
-        truths = [_truth(sample, (maps.shape[1], maps.shape[2])) for sample in chosen]
-        labels = [bool(sample.label) for sample in chosen]
-        grid = SettingsGrid.from_maps(opened(places), truths, labels)
-        sweep = ThresholdSweep.from_maps((maps[rows[place]] for place in places), truths, labels=labels)
+        def truths() -> Iterator[np.ndarray | None]:  # read twice, for the masks of a large dataset fit no memory
+            return (_truth(samples[place], (maps.shape[1], maps.shape[2])) for place in places)
+
+        labels = [bool(samples[place].label) for place in places]
+        grid = SettingsGrid.from_maps(opened(places), truths(), labels)
+        sweep = ThresholdSweep.from_maps((maps[rows[place]] for place in places), truths(), labels=labels)
         return grid, sweep
 
     workers = max(1, min(_WORKERS, os.cpu_count() or 1, rows.size))
