@@ -39,6 +39,8 @@ DEAD_SHARE = 0.05  # of a layer's channels that still answer
 SHRUNK_SHARE = 0.5  # of the spread that a layer's weights had in the first epoch
 OVERFITTED_TIMES = 1.1
 OVERFITTED_AUROC = 0.05
+USEFUL_AUROC = 0.8  # below it there was nothing yet to lose
+STILL_LEARNS = 0.95  # of the training loss at the best epoch
 SMOOTHED = 3  # epochs that are averaged before they count as worse
 
 
@@ -213,7 +215,7 @@ def _overfitted(figures: Figures) -> Finding | None:
         told = f"the validation loss rose from {best:.4f} to {now:.4f}"
     else:
         since, best, now = _rise(errors)
-        if not (now > best + OVERFITTED_AUROC and _still_learns(totals, since)):
+        if not (best < 1 - USEFUL_AUROC and now > best + OVERFITTED_AUROC and _still_learns(totals, since)):
             return None
         told = f"the test set's image AUROC fell from {1 - best:.3f} to {1 - now:.3f}"
     falling = f", while the training loss fell to {totals.iloc[-1]:.4f}" if len(totals) else ""
@@ -255,5 +257,5 @@ def _curve(metrics: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _still_learns(totals: pd.Series, since: float) -> bool:
-    """Tell whether the training loss is lower now than at epoch ``since``; where there is no curve, it may be."""
-    return totals.empty or since not in totals.index or bool(totals.iloc[-1] < totals[since])
+    """Tell whether the training loss is clearly lower now than at epoch ``since``; without a curve, it may be."""
+    return totals.empty or since not in totals.index or bool(totals.iloc[-SMOOTHED:].mean() < STILL_LEARNS * totals[since])

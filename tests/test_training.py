@@ -1,12 +1,15 @@
 """The training loop on tiny networks: it learns, it resumes to the last bit, it fails in sentences."""
 
+import errno
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +18,19 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from tiny_training import healthy_run
 
 from draem_core.checkpoints import load_checkpoint
-from draem_core.training import layers, losses
-from draem_core.training.batches import random_crops
+from draem_core.errors import DraemError
+from draem_core.training import layers, losses, run_folder
+from draem_core.training.batches import batches, hold_out, random_crops
 from draem_core.training.config import ConfigError, TrainConfig, make_config
+from draem_core.training.labelled import LabelledImages
 from draem_core.training.loop import TrainingError, train
-from draem_core.training.schedule import learning_rate
+from draem_core.training.run_folder import RunFolderError
+from draem_core.training.schedule import best_epochs, learning_rate
+from draem_core.training.tensorboard import TensorBoardLog
+from draem_core.training.validation import TestFigures, disagreement, validate
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,8 +87,44 @@ def test_the_run_folder_tells_the_story(tmp_path, images, textures):
     assert (card.widths, card.input_size, card.training["epoch"]) == ((4, 4), (32, 32), 3)
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(tmp_path, images, textures):
-    train(config(tmp_path / "whole"), images, textures)
+EVERYTHING = {
+    **{"sspcab": True, "optimizer": "adamw", "cutpaste_share": 0.3, "crop_size": 32, "keep": 1, "probes": 4},
+    **{"validation_share": 0.25, "test_every": 2, "patience": 9, "loss_weights": {"l1": 0.5}},
+}
+
+
+def files_of(run):
+    """Return the bytes of every file that holds no time and no path."""
+    timed = {"config.json", "metrics.csv", "state.pt"}
+    found = {path.relative_to(run).as_posix(): path for path in run.rglob("*.*") if path.name not in timed}
+    return {name: path.read_bytes() for name, path in found.items() if path.suffix != ".safetensors"}
+
+
+def curves_of(run):
+    return pd.read_csv(run / "metrics.csv").drop(columns="seconds")
+
+
+def assert_same_run(first, second):
+    expected, found = weights_of(first), weights_of(second)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    pd.testing.assert_frame_equal(curves_of(first), curves_of(second), check_exact=True)
+    assert files_of(first) == files_of(second)
+
+
+@pytest.fixture(scope="module")
+def labelled(images):
+    spoilt = images.clone()
+    spoilt[4:, :, 5:15, 5:15] = 0
+    masks = np.zeros((8, 32, 32), bool)
+    masks[4:, 5:15, 5:15] = True
+    kinds = ("good",) * 4 + ("hole",) * 4
+    return LabelledImages(tuple("abcdefgh"), kinds, np.arange(8) > 3, spoilt, (*masks[:7], None))
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING, {"precision": "float16"}], ids=["plain", "everything", "float16"])
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(tmp_path, images, textures, labelled, changes):
+    def run(out, on_step=None, on_epoch=None):
+        train(config(out, **changes), images, textures, test=labelled, on_step=on_step, on_epoch=on_epoch)
 
     class KilledError(Exception):
         pass
@@ -88,16 +133,226 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(tmp_path, ima
         if (report.epoch, report.step) == (3, 1):
             raise KilledError
 
+    run(tmp_path / "whole")
     with pytest.raises(KilledError):
-        train(config(tmp_path / "parts"), images, textures, on_step=kill)
+        run(tmp_path / "parts", on_step=kill)
     reports = []
-    train(config(tmp_path / "parts"), images, textures, on_epoch=reports.append)
+    run(tmp_path / "parts", on_epoch=reports.append)
     assert [report.epoch for report in reports] == [3], "finished epochs are not repeated"
-    whole, parts = weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts")
-    assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    columns = ["epoch", "l2", "ssim", "focal", "total", "learning_rate"]
-    curves = [pd.read_csv(tmp_path / name / "metrics.csv")[columns] for name in ("whole", "parts")]
-    pd.testing.assert_frame_equal(*curves)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_another_seed_is_another_run(tmp_path, images, textures):
+    for name, seed in (("first", 0), ("again", 0), ("other", 1)):
+        train(config(tmp_path / name, epochs=1, seed=seed), images, textures)
+    assert_same_run(tmp_path / "first", tmp_path / "again")
+    assert files_of(tmp_path / "first") != files_of(tmp_path / "other")
+
+
+def test_watching_changes_nothing_that_is_learned(tmp_path, images, textures, labelled):
+    train(config(tmp_path / "watched", test_every=1, probes=6), images, textures, test=labelled)
+    train(config(tmp_path / "plain", probes=0), images, textures)
+    watched, plain = weights_of(tmp_path / "watched"), weights_of(tmp_path / "plain")
+    assert all(torch.equal(watched[name], plain[name]) for name in plain)
+
+
+def test_sspcab_is_trained_by_its_own_loss(tmp_path, images, textures):
+    reports = []
+    changes = {"sspcab": True, "epochs": 12, "loss_weights": {"sspcab": 5.0}}
+    last = train(config(tmp_path, **changes), images, textures, on_epoch=reports.append)
+    assert 0 < reports[-1].sspcab < 0.8 * reports[0].sspcab
+    first = reports[0]
+    assert first.total == pytest.approx(first.l2 + first.ssim + first.focal + 5 * first.sspcab, rel=1e-5)
+    assert load_checkpoint(last).card.sspcab
+
+
+def test_adamw_decays_weights_and_adam_does_not(tmp_path, images, textures):
+    def spread(name, **changes):
+        train(config(tmp_path / name, epochs=2, **changes), images, textures)
+        return pd.read_csv(tmp_path / name / "layers.csv")["std"].mean()
+
+    plain = spread("adam")
+    assert spread("none", optimizer="adamw", weight_decay=0) == pytest.approx(plain, rel=1e-6)
+    assert spread("decayed", optimizer="adamw", weight_decay=50) < 0.95 * plain  # each of 4 steps takes 1e-3 · 50
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_short_floats_learn_too(tmp_path, images, textures, precision):
+    reports = []
+    train(config(tmp_path, epochs=8, precision=precision), images, textures, on_epoch=reports.append)
+    assert reports[-1].l2 < 0.8 * reports[0].l2
+
+
+def test_float16_steps_that_overflow_are_left_out(tmp_path, images, textures, monkeypatch):
+    healthy, calls = layers.gradient_norms, itertools.count()
+
+    def overflow(model):
+        if next(calls) == 1:
+            next(model.parameters()).grad[0] = torch.inf
+        return healthy(model)
+
+    monkeypatch.setattr("draem_core.training.loop.gradient_norms", overflow)
+    steps = []
+    train(config(tmp_path, epochs=1, precision="float16"), images, textures, on_step=steps.append)
+    assert [np.isfinite(step.gradient_norm) for step in steps] == [True, False]
+    assert pd.read_csv(tmp_path / "layers.csv")["gradient_norm"].notna().all()
+
+
+def test_held_out_images_are_not_trained_on_and_always_get_the_same_defects(tmp_path, images, textures):
+    reports = []
+    train(config(tmp_path, validation_share=0.25), images, textures, on_epoch=reports.append)
+    assert [report.images for report in reports] == [6, 6, 6]
+    model, settings = load_checkpoint(tmp_path / "checkpoints" / "epoch_0003.safetensors").model, config(tmp_path)
+    _, held_out = hold_out(images, 0.25, seed=0)
+    again = [validate(model, held_out, textures, settings, None, lambda: None) for _ in range(2)]
+    assert again[0] == again[1] == reports[-1].validation
+
+
+def test_hold_out_splits():
+    images = torch.arange(10)
+    kept, held = hold_out(images, 0.3, seed=4)
+    assert (len(kept), len(held)) == (7, 3)
+    assert sorted([*kept.tolist(), *held.tolist()]) == list(range(10))
+    assert hold_out(images, 0.0, seed=4)[0] is images
+    assert [len(part) for part in hold_out(images[:1], 0.5, seed=4)] == [1, 0], "something is left to train on"
+
+
+def test_batches_share_out_every_image():
+    images = torch.arange(10)
+    alone = torch.cat(list(batches(images, 4, seed=1)))
+    assert sorted(alone.tolist()) == list(range(10))
+    shares = [list(batches(images, 2, seed=1, rank=rank, processes=3)) for rank in range(3)]
+    assert [[len(part) for part in share] for share in shares] == [[2, 2]] * 3
+    assert set(torch.cat([part for share in shares for part in share]).tolist()) == set(range(10))
+
+
+def test_the_test_set_is_judged_every_so_many_epochs_and_at_the_last(tmp_path, images, textures, labelled):
+    reports = []
+    train(config(tmp_path, epochs=5, test_every=2), images, textures, test=labelled, on_epoch=reports.append)
+    assert [report.epoch for report in reports if report.test] == [2, 4, 5]
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    assert table["test_image_auroc"].notna().tolist() == [False, True, False, True, True]
+    assert table["test_image_auroc"].iloc[-1] == pytest.approx(reports[-1].test.image_auroc)
+
+
+def test_a_validation_that_misleads_is_told():
+    row = {"epoch": 7, "validation_image_auroc": 1.0, "test_image_auroc": 0.6}
+    assert "Epoch 7: made-up defects are found (validation image AUROC 1.000), real ones are not" in disagreement(row)
+    assert disagreement({**row, "test_image_auroc": 0.95}) is None
+    assert disagreement({**row, "validation_image_auroc": 0.75}) is None, "who finds neither is not misled"
+    assert disagreement({**row, "test_image_auroc": None}) is None
+    assert disagreement({**row, "test_image_auroc": np.nan}) is None
+
+
+def test_patience_ends_a_run_that_no_longer_improves(tmp_path, images, textures):
+    settings = config(tmp_path, epochs=50, validation_share=0.25, patience=2, learning_rate=1e-9, keep=0)
+    last = train(settings, images, textures)
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    best = int(table["epoch"][table["validation_total"].idxmin()])
+    assert len(table) == best + 2 < 50
+    assert last.name == f"epoch_{best + 2:04d}.safetensors"
+    assert train(settings, images, textures) == last, "a finished run is not trained on"
+
+
+def test_the_best_epochs_are_kept():
+    rows = [
+        {"epoch": 1, "validation_total": 0.5, "test_image_auroc": 0.7},
+        {"epoch": 2, "validation_total": 0.2, "test_image_auroc": np.nan},
+        {"epoch": 3, "validation_total": 0.2, "test_image_auroc": 0.9},
+        {"epoch": 4, "validation_total": np.nan, "test_image_auroc": 0.9},
+    ]
+    assert best_epochs(rows) == {"validation loss": 2, "test image AUROC": 3}
+    assert best_epochs([{"epoch": 1}]) == {}
+
+
+def test_best_checkpoints_stay_beside_the_newest(tmp_path, images, textures, labelled, monkeypatch):
+    aurocs = itertools.cycle([0.5, 0.9, 0.6, 0.7])
+    monkeypatch.setattr("draem_core.training.loop.judge", lambda *_: TestFigures(next(aurocs), 0.5, 0.5))
+    for name, keep_best in (("best", True), ("newest", False)):
+        settings = config(tmp_path / name, epochs=4, keep=1, keep_best=keep_best, test_every=1)
+        train(settings, images, textures, test=labelled)
+    assert [path.stem for path in sorted((tmp_path / "best" / "checkpoints").iterdir())] == ["epoch_0002", "epoch_0004"]
+    assert [path.stem for path in (tmp_path / "newest" / "checkpoints").iterdir()] == ["epoch_0004"]
+
+
+def test_a_run_of_an_older_version_goes_on(tmp_path, images, textures):
+    """Its config lacks what came later, its state the scaler, and it has no journals."""
+    train(config(tmp_path / "whole"), images, textures)
+    train(config(tmp_path / "old", epochs=3), images, textures, on_epoch=lambda report: None)
+    whole, old = tmp_path / "whole", tmp_path / "old"
+    described = json.loads((old / "config.json").read_text())
+    for name in ("sspcab", "optimizer", "loss_weights", "validation_share", "probes", "keep_best", "cutpaste_share"):
+        del described["config"][name]
+    (old / "config.json").write_text(json.dumps(described))
+    for name in ("steps.csv", "layers.csv", "probes.csv"):
+        (old / name).unlink()
+    shutil.rmtree(old / "probes")
+    state = torch.load(old / "state.pt")
+    del state["scaler"]
+    torch.save(state, old / "state.pt")
+    assert train(config(old), images, textures).name == "epoch_0003.safetensors"
+    assert torch.equal(*(next(iter(weights_of(run).values())) for run in (whole, old)))
+
+
+def test_a_full_disk_keeps_the_last_good_state(tmp_path, images, textures, monkeypatch):
+    train(config(tmp_path / "whole"), images, textures)
+    writing = run_folder.write_atomically
+
+    def full(path, content):
+        if path.name == "state.pt" and (tmp_path / "run" / "checkpoints" / "epoch_0002.safetensors").exists():
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return writing(path, content)
+
+    monkeypatch.setattr("draem_core.training.run_folder.write_atomically", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(config(tmp_path / "run"), images, textures)
+    monkeypatch.undo()
+    reports = []
+    train(config(tmp_path / "run"), images, textures, on_epoch=reports.append)
+    assert [report.epoch for report in reports] == [2, 3]
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_run_folder_that_vanishes_is_told(tmp_path, images, textures):
+    def vanish(report):
+        shutil.rmtree(tmp_path / "run")
+
+    with pytest.raises(RunFolderError, match="checkpoints is gone, so epoch 2 cannot be saved"):
+        train(config(tmp_path / "run"), images, textures, on_epoch=vanish)
+
+
+def test_damaged_run_folders_are_told(tmp_path, images, textures):
+    train(config(tmp_path, epochs=1), images, textures)
+    whole = (tmp_path / "state.pt").read_bytes()
+    (tmp_path / "state.pt").write_bytes(whole[:1000])
+    with pytest.raises(RunFolderError, match=r"state\.pt cannot be read"):
+        train(config(tmp_path, epochs=1), images, textures)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(RunFolderError, match=r"config\.json is no training configuration"):
+        train(config(tmp_path, epochs=1), images, textures)
+
+
+def test_leftovers_of_a_kill_are_cleared(tmp_path, images, textures):
+    train(config(tmp_path, epochs=1), images, textures)
+    leftover = tmp_path / "checkpoints" / ".epoch_0002.safetensors.abc.tmp"
+    leftover.write_bytes(b"half")
+    with (tmp_path / "steps.csv").open("a") as file:
+        file.write("2,1,0.1")
+    train(config(tmp_path, epochs=1), images, textures)
+    assert not leftover.exists()
+    assert len(pd.read_csv(tmp_path / "steps.csv")) == 2
+
+
+def test_one_last_image_of_32_pixels_is_refused_before_anything_starts(tmp_path, images, textures):
+    with pytest.raises(ConfigError, match="last batch of one image"):
+        train(config(tmp_path, batch_size=7), images, textures)
+
+
+def test_a_real_run_finds_real_defects():
+    table = pd.read_csv(healthy_run() / "metrics.csv")
+    assert table["test_image_auroc"].iloc[-1] >= 0.9
+    assert table["test_pixel_auroc"].iloc[-1] >= 0.7
+    assert table["total"].iloc[-1] < 0.1 * table["total"].iloc[0]
 
 
 def test_crops_are_parts_of_their_own_image():
@@ -188,6 +443,9 @@ def test_schedules(tmp_path):
         ({"data": "a", "out": "b", "input_size": (250, 256)}, "divide by 32"),
         ({"data": "a", "out": "b", "crop_size": 100}, "crop_size"),
         ({"data": "a", "out": "b", "schedule": "linear"}, "schedule"),
+        ({"data": "a", "out": "b", "patience": 3}, "validation_share"),
+        ({"data": "a", "out": "b", "loss_weights": {"l2": "x"}}, r"loss_weights\.l2"),
+        ({"data": "a", "out": "b", "loss_weights": {"lpips": 1}}, r"loss_weights\.lpips"),
         ({"data": "a", "out": "b", "spelt_wrong": 1}, "spelt_wrong"),
     ],
 )
@@ -206,28 +464,86 @@ def test_options_win_over_the_config_file(tmp_path):
         make_config({}, file)
 
 
-def test_the_command_survives_kill_9(tmp_path):
-    """A real process, a real kill: the same command goes on and ends with every epoch in the metrics."""
-    good = tmp_path / "data" / "train" / "good"
-    (tmp_path / "data" / "test" / "good").mkdir(parents=True)
-    good.mkdir(parents=True)
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    """A function (out, *options) → the arguments of a real training process on a small dataset with defects."""
+    folder = tmp_path_factory.mktemp("command")
     rng = np.random.default_rng(0)
-    for index in range(8):
-        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(good / f"{index}.png")
-    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(tmp_path / "data" / "test" / "good" / "0.png")
-    file = tmp_path / "run.toml"
-    file.write_text("widths = [4, 4]\ninput_size = [32, 32]\nbatch_size = 4\nepochs = 12\n")
-    out = tmp_path / "run"
-    command = [sys.executable, "-m", "draem_core", "train", "--config", str(file), "--threads", "1"]
-    command += ["--data", str(tmp_path / "data"), "--out", str(out)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (out / "state.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    before = len(pd.read_csv(out / "metrics.csv"))
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    for place, count in (("train/good", 8), ("test/good", 2), ("test/hole", 2)):
+        (folder / "data" / place).mkdir(parents=True)
+        for index in range(count):
+            pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "data" / place / f"{index}.png")
+    file = folder / "run.toml"
+    file.write_text("widths = [4, 4]\ninput_size = [32, 32]\nbatch_size = 3\nepochs = 8\nvalidation_share = 0.25\n")
+
+    def arguments(out, *options):
+        given = ["--config", str(file), "--threads", "1", "--data", str(folder / "data"), "--out", str(out)]
+        return ["-m", "draem_core", "train", *given, *options]
+
+    return arguments
+
+
+def test_killed_with_9_anywhere_the_command_goes_on_as_if_nothing_had_happened(tmp_path, command):
+    """Real processes, real kills, after the first epoch and in the midst of a later one."""
+    options = ("--test-every", "1", "--precision", "float32")
+    whole = [sys.executable, *command(tmp_path / "whole", *options)]
+    subprocess.run(whole, cwd=ROOT, check=True, capture_output=True, timeout=240)
+    killed = [sys.executable, *command(tmp_path / "run", *options)]
+    steps = tmp_path / "run" / "steps.csv"
+    for rows in (3, 8):
+        process = subprocess.Popen(killed, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not (steps.exists() and steps.read_text().count("\n") > rows):
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(killed, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
-    assert pd.read_csv(out / "metrics.csv")["epoch"].tolist() == list(range(1, 13))
-    assert f"epoch {before}  " not in done.stdout, "finished epochs are not repeated"
+    assert "epoch 1  " not in done.stdout, "finished epochs are not repeated"
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
+def test_two_processes_train_one_network(tmp_path, command):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    options = ("--device", "cpu", "--precision", "float32", "--epochs", "2", "--batch-size", "3")
+    done = subprocess.run(
+        [*torchrun, *command(tmp_path / "run", *options)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Trained.") == 1, "one process speaks for all"
+    table = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert table["images"].tolist() == [6, 6]
+    assert len(pd.read_csv(tmp_path / "run" / "steps.csv")) == 2, "each process takes half of the six images"
+
+
+def test_tensorboard_is_optional(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(DraemError, match=r"pip install tensorboard.*metrics\.csv"):
+        TensorBoardLog(tmp_path)
+
+
+def test_tensorboard_gets_every_figure(tmp_path, images, textures, monkeypatch):
+    class Writer:
+        def __init__(self, folder):
+            self.scalars = {}
+
+        def add_scalar(self, name, value, place):
+            self.scalars.setdefault(name, []).append((place, value))
+
+        def flush(self):
+            pass
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=Writer))
+    log = TensorBoardLog(tmp_path)
+    settings = config(tmp_path / "run", validation_share=0.25, epochs=2)
+    train(settings, images, textures, on_step=log.step, on_epoch=log.epoch)
+    scalars = log._writer.scalars
+    assert [place for place, _ in scalars["step/loss"]] == [1, 2, 3, 4]
+    assert [place for place, _ in scalars["epoch/validation_total"]] == [1, 2]
+    assert "epoch/test_image_auroc" not in scalars
