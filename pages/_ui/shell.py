@@ -57,6 +57,8 @@ def start_window(title: str) -> None:
         st.page_link("pages/1_Explore.py", label="Explore", icon=":material/image_search:")
         st.page_link("pages/2_Tune.py", label="Tune", icon=":material/tune:")
         st.page_link("pages/3_Epochs.py", label="Epochs", icon=":material/movie:")
+        st.page_link("pages/6_Train.py", label="Train", icon=":material/model_training:")
+        st.page_link("pages/4_Inside.py", label="Inside", icon=":material/schema:")
 
 
 def start_page(title: str) -> Workspace | None:

@@ -1,0 +1,43 @@
+"""The process that ``launcher`` starts: waits for its turn, runs the train command, writes down how it ended.
+
+``python -m draem_core.training.launched TICKET RUN_FOLDER NICENESS``. Started by nothing else.
+"""
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from draem_core.atomic import write_atomically
+from draem_core.training.line import Line
+
+
+def main(ticket: Path, run: Path, niceness: int) -> int:
+    """Wait, train, and return the exit status, which ``ended.json`` holds too."""
+    Line(ticket.parent).wait_for_turn(ticket)
+    os.nice(niceness)
+    status = _train(run)
+    write_atomically(run / "ended.json", json.dumps({"status": status}).encode())
+    return status
+
+
+def _train(run: Path) -> int:
+    from draem_core.cli import main as command_line  # heavy, and of no use to a process that waits
+
+    sys.argv = ["draem_core", "train", "--config", str(run / "train.toml")]
+    try:
+        command_line()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    ended_with = main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ended_with)  # taking torch down takes seconds, in which the next one could train

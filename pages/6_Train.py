@@ -1,0 +1,53 @@
+"""Train a network: say what, start it, watch it; it goes on by itself with this page closed."""
+
+import streamlit as st
+
+from draem_core.errors import DraemError
+from draem_core.training.launcher import Launcher
+from pages._ui import address, library
+from pages._ui.paths import run_folder, short_name
+from pages._ui.shell import say_no_dataset, start_window
+from pages._ui.train_form import ask_for_training
+from pages._ui.training_watch import render_line, render_run
+
+NEW = "New training"
+
+
+def choose_run(launcher: Launcher) -> str:
+    """Draw the picker and return a run's name, or NEW; the address follows."""
+    names = [NEW, *launcher.names()]
+    if st.session_state.get("train_run") not in names:
+        asked = address.asked("run").removeprefix(f"{short_name(launcher.runs)}/")
+        living = [ticket.run for ticket in launcher.line.tickets()]
+        st.session_state["train_run"] = asked if asked in names else next((one for one in living if one in names), NEW)
+    with st.sidebar:
+        chosen: str = st.selectbox("Run", names, key="train_run", persist_state="session", required=True)
+        render_line(launcher)
+    wanted = {} if chosen == NEW else {"run": f"{short_name(launcher.runs)}/{chosen}"}
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+    return chosen
+
+
+start_window("Train")
+launcher = Launcher(run_folder())
+if (following := st.session_state.pop("train_next", None)) is not None:
+    st.session_state["train_run"] = following
+chosen = choose_run(launcher)
+if chosen != NEW:
+    render_run(launcher, chosen)
+elif not (folders := library.dataset_folders()):
+    st.header("Nothing to learn from yet")
+    st.markdown(
+        "Training needs images of **good** parts, in a folder `NAME/train/good/`; some dozens are enough to try."
+    )
+    say_no_dataset()
+elif (config := ask_for_training(launcher, folders)) is not None:
+    try:
+        launcher.start(config)
+    except DraemError as error:
+        st.error(str(error), icon=":material/error:")
+    else:
+        st.session_state["train_next"] = config.out.name
+        st.rerun()
+library.settle_memory("Train")

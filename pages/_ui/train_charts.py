@@ -1,0 +1,117 @@
+"""Curves and newest pictures of a run that is being trained. Reads the run folder, and writes nothing."""
+
+from base64 import b64encode
+from html import escape
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from draem_core.data.images import encode_png
+from draem_core.errors import DraemError
+from draem_core.render import heatmap
+from draem_core.training.progress import read_history, read_newest_steps
+from draem_core.training.review import load_review
+
+_HEIGHT = 230
+_LOSSES = {
+    "total": "training, total",
+    "validation_total": "validation, total",
+    "l2": "L2",
+    "ssim": "SSIM",
+    "focal": "focal",
+}
+_QUALITY = {
+    "test_image_auroc": "image AUROC, real defects",
+    "test_pixel_auroc": "pixel AUROC, real defects",
+    "validation_image_auroc": "image AUROC, made-up",
+    "validation_pixel_auroc": "pixel AUROC, made-up",
+}
+
+
+def render_curves(folder: Path) -> None:
+    """Draw the losses of the newest steps and of all epochs, and the AUROCs where there are any."""
+    steps, epochs = read_newest_steps(folder), pd.DataFrame(read_history(folder))
+    drawn = [("Loss of the newest steps", _steps(steps))]
+    drawn += [("Loss by epoch", _lines(epochs, _LOSSES, zero_to_one=False))]
+    drawn += [("Quality by epoch", _lines(epochs, _QUALITY, zero_to_one=True))]
+    shown = [(title, chart) for title, chart in drawn if chart is not None]
+    if not shown:
+        return
+    for column, (title, chart) in zip(st.columns(len(shown)), shown, strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            st.altair_chart(chart, width="stretch", key=f"curve_{title}")
+
+
+def render_newest_pictures(folder: Path) -> None:
+    """Draw the probes' originals, repaints and maps of the newest epoch."""
+    try:
+        modified = (folder / "metrics.csv").stat().st_mtime_ns
+        epoch, pictures = _newest_pictures(str(folder), modified)
+    except (DraemError, OSError):
+        return  # no epoch is finished, or one is written just now
+    if pictures:
+        st.markdown(f"**Repaints after epoch {epoch}**")
+        st.html(pictures)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _newest_pictures(folder: str, modified: int) -> tuple[int, str]:
+    """Return the newest epoch that has pictures, and these as HTML, empty where no probes are kept."""
+    review = load_review(Path(folder))
+    if not review.epochs or review.probes is None:
+        return 0, ""
+    epoch = review.epochs[-1]
+    coloured = np.stack([heatmap(one / 255) for one in review.maps(epoch)])
+    rows = {"original": review.originals(), "repaint": review.reconstructions(epoch), "anomaly map, 0 … 1": coloured}
+    count = len(review.probes.kinds)
+    grid = f"display:grid;gap:4px;grid-template-columns:repeat({count},minmax(56px,160px))"
+    cells = [f"<small>{escape(kind)}</small>" for kind in review.probes.kinds]
+    for row, pictures in rows.items():
+        cells += [
+            f'<img src="data:image/png;base64,{b64encode(encode_png(one)).decode()}" alt="{row} of {escape(name)}" '
+            f'title="{row} of {escape(name)}" style="width:100%;display:block">'
+            for name, one in zip(review.probes.names, pictures, strict=True)
+        ]
+    under = "<small>From above: " + ", ".join(rows) + "</small>"
+    return epoch, f'<div style="overflow-x:auto"><div style="{grid}">{"".join(cells)}</div>{under}</div>'
+
+
+def _steps(steps: pd.DataFrame) -> alt.Chart | None:
+    if len(steps) < 2:
+        return None
+    shown = steps.iloc[-300:]
+    table = pd.DataFrame({"step": np.arange(-len(shown) + 1, 1), "loss": shown["total"].to_numpy()})
+    return (
+        alt.Chart(table, height=_HEIGHT)
+        .mark_line(strokeWidth=1.5)
+        .encode(
+            x=alt.X("step:Q", title="steps ago", axis=alt.Axis(labelExpr="abs(datum.value)")),
+            y=alt.Y("loss:Q", title=None, scale=alt.Scale(zero=False)),
+        )
+    )
+
+
+def _lines(table: pd.DataFrame, columns: dict[str, str], zero_to_one: bool) -> alt.Chart | None:
+    there = [column for column in columns if column in table and table[column].notna().any()]
+    if not there:
+        return None
+    long = table.melt("epoch", there, "curve", "value").dropna()
+    long["curve"] = long["curve"].map(columns)
+    scale = alt.Scale(domain=(0, 1)) if zero_to_one else alt.Scale(type="symlog", constant=0.01)
+    return (
+        alt.Chart(long, height=_HEIGHT)
+        .mark_line(point=alt.OverlayMarkDef(size=18))
+        .encode(
+            x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("value:Q", title=None, scale=scale),
+            color=alt.Color(
+                "curve:N",
+                sort=[columns[one] for one in there],
+                legend=alt.Legend(title=None, orient="bottom", columns=2, labelLimit=220),
+            ),
+        )
+    )

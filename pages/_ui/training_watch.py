@@ -1,0 +1,191 @@
+"""A run on the Train page: how it stands, live; stop, resume; and the ways to Explore and Epochs.
+
+What it shows lies on disk, so a reload, another browser and a restarted app show the same.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from draem_core.errors import DraemError
+from draem_core.training.config import TrainConfig
+from draem_core.training.launcher import Launcher, Stage, Standing, device_of
+from draem_core.training.progress import Progress, read_history, read_progress
+from draem_core.training.review import load_review
+from draem_core.training.validation import disagreement
+from pages._ui import library, reviews
+from pages._ui.diagnosis import render_findings
+from pages._ui.paths import short_name
+from pages._ui.train_charts import render_curves, render_newest_pictures
+
+_LOOK = {
+    Stage.WAITING: (":material/hourglass_top:", "blue"),
+    Stage.TRAINING: (":material/model_training:", "green"),
+    Stage.FINISHED: (":material/check_circle:", "green"),
+    Stage.STOPPED: (":material/pause_circle:", "gray"),
+    Stage.FAILED: (":material/error:", "red"),
+    Stage.ELSEWHERE: (":material/terminal:", "blue"),
+}
+
+
+def render_line(launcher: Launcher) -> None:
+    """Say in the sidebar who trains and who waits."""
+    tickets = launcher.line.tickets()
+    if not tickets:
+        return
+    seen: set[str] = set()
+    for ticket in tickets:
+        doing = "waits in line" if ticket.device in seen else "trains"
+        seen.add(ticket.device)
+        st.caption(f"**{ticket.run}** {doing} on {ticket.device}")
+
+
+def render_run(launcher: Launcher, name: str) -> None:
+    """Draw a run: live while it goes on."""
+    try:
+        config, standing = launcher.config(name), launcher.standing(name)
+    except DraemError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    moving = standing.is_alive or standing.stage is Stage.ELSEWHERE
+    st.fragment(_watch, run_every=1.0 if moving else None)(launcher, name, config, standing.stage)
+    _render_ways_on(launcher, name, config)
+    if not moving:
+        _render_diagnosis(launcher, name)
+    with st.expander("What it was asked to do", icon=":material/list:"):
+        st.dataframe({field: str(value) for field, value in config.model_dump(mode="json").items()}, width="stretch")
+
+
+def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: Stage) -> None:
+    """Draw what changes by the second; the whole page runs again when the run has got to another stage."""
+    standing = launcher.standing(name)
+    if standing.stage is not drawn_for:
+        st.rerun()
+    icon, colour = _LOOK[standing.stage]
+    title, buttons = st.columns([3, 2], vertical_alignment="center")
+    with title:
+        st.header(f"{name} :{colour}-badge[{icon} {standing.stage.value}]")
+    with buttons:
+        _render_buttons(launcher, name, standing)
+    folder = launcher.runs / name
+    progress = read_progress(folder, config, _images(config))
+    if standing.stage is Stage.WAITING:
+        _render_waiting(launcher, standing, config)
+    else:
+        st.progress(progress.share, _spoken_progress(progress, standing, folder))
+    if standing.said:
+        box = st.error if standing.stage is Stage.FAILED else st.info
+        box(standing.said, icon=icon)
+    history = read_history(folder)
+    if history and (warning := disagreement(history[-1])) is not None:
+        st.warning(warning, icon=":material/balance:")
+    render_curves(folder)
+    render_newest_pictures(folder)
+    if st.toggle("Show the log", key="train_log"):
+        st.code(launcher.log(name) or "Nothing was printed yet.", language=None, height=300)
+
+
+def _render_buttons(launcher: Launcher, name: str, standing: Standing) -> None:
+    if standing.stage is Stage.WAITING:
+        if st.button("Take out of the line", icon=":material/close:"):
+            launcher.withdraw(name)
+            st.rerun()
+    elif standing.stage is Stage.TRAINING:
+        if st.button("Stop", icon=":material/stop:", help="Finished epochs are kept; it can be resumed."):
+            with st.spinner("Stopping …"):
+                launcher.stop(name)
+            st.rerun()
+    elif standing.stage in (Stage.STOPPED, Stage.FAILED) and st.button(
+        "Resume", type="primary", icon=":material/play_arrow:", help="Goes on after the last finished epoch."
+    ):
+        try:
+            launcher.resume(name)
+        except DraemError as error:
+            st.error(str(error), icon=":material/error:")
+        else:
+            st.rerun()
+
+
+def _render_waiting(launcher: Launcher, standing: Standing, config: TrainConfig) -> None:
+    first = standing.ahead[0]
+    try:
+        asked = launcher.config(first)
+        left = read_progress(launcher.runs / first, asked, _images(asked)).seconds_left
+    except DraemError:
+        left = None
+    time_left = f"; {first} has {spoken_time(left)} left" if left is not None else ""
+    st.info(
+        f"It waits in line for {device_of(config)}, behind {' and '.join(standing.ahead)}{time_left}. "
+        "It begins by itself, also with this page closed.",
+        icon=":material/hourglass_top:",
+    )
+
+
+def _render_ways_on(launcher: Launcher, name: str, config: TrainConfig) -> None:
+    """Draw the buttons that lead on. They are drawn once there is a finished epoch, outside of what moves."""
+    st.fragment(_ways_on, run_every=2.0 if launcher.standing(name).is_alive else None)(launcher.runs / name, config)
+
+
+def _ways_on(folder: Path, config: TrainConfig) -> None:
+    newest = max(folder.glob("checkpoints/epoch_*.safetensors"), default=None)
+    finished = bool(read_history(folder))
+    with st.container(horizontal=True):
+        to_explore = st.button(
+            "Open in Explore", icon=":material/image_search:", disabled=newest is None, help="The newest checkpoint"
+        )
+        to_epochs = st.button("Open in Epochs", icon=":material/movie:", disabled=not finished)
+    if to_explore and newest is not None:
+        _open_in_explore(newest, config.data)
+    if to_epochs:
+        reviews.show_next(folder)
+        st.switch_page("pages/3_Epochs.py", query_params={"run": short_name(folder)})
+
+
+def _open_in_explore(checkpoint: Path, data: Path) -> None:
+    library.checkpoint_files.clear()
+    places = {"checkpoint": short_name(checkpoint)}
+    if any(folder == data for folder in library.dataset_folders()):
+        places["dataset"] = short_name(data)
+    st.session_state.update(places)
+    st.switch_page("pages/1_Explore.py", query_params=places)
+
+
+def _render_diagnosis(launcher: Launcher, name: str) -> None:
+    if not read_history(launcher.runs / name):
+        return
+    try:
+        render_findings(load_review(launcher.runs / name), None)
+    except DraemError as error:
+        st.warning(str(error), icon=":material/error:")
+
+
+def _images(config: TrainConfig) -> int | None:
+    try:
+        return len(library.dataset(config.data).train_good) or None
+    except DraemError:
+        return None
+
+
+def _spoken_progress(progress: Progress, standing: Standing, folder: Path) -> str:
+    if standing.stage is Stage.TRAINING and not (folder / "steps.csv").exists():
+        return "Starting: reading the images …"
+    text = f"{progress.done:,} of {progress.epochs:,} epochs"
+    if standing.stage not in (Stage.TRAINING, Stage.ELSEWHERE):
+        return text
+    if progress.step and progress.steps:
+        text += f", step {progress.step:,} of {progress.steps:,} of the next"
+    return text + (f", {spoken_time(progress.seconds_left)} left" if progress.seconds_left is not None else "")
+
+
+def spoken_time(seconds: float) -> str:
+    """Say a time as people do: about 40 s, 12 min, 3 h 5 min, 2 days 4 h."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} {'day' if days == 1 else 'days'} {hours} h"
