@@ -63,11 +63,11 @@ def _draw(panel: Axes, stage: Stage, channel: int) -> AxesImage:
     """Draw one channel on its stage's scale, or a picture as a whole."""
     if stage.name in _PICTURES:
         return panel.imshow(show_reconstruction(stage.tensor.float().cpu().numpy().transpose(1, 2, 0)))
-    colours, low, high = _scale(stage)
+    colours, low, high = stage_scale(stage)
     return panel.imshow(stage.channel(channel), cmap=colours, vmin=low, vmax=high, interpolation="nearest")
 
 
-def _scale(stage: Stage) -> tuple[Colormap | str, float, float]:
+def stage_scale(stage: Stage) -> tuple[Colormap | str, float, float]:
     """Return a stage's colours and the values at both ends."""
     if stage.name in _PROBABILITIES:
         return PROBABILITY, 0, 1

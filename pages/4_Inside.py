@@ -1,0 +1,38 @@
+"""Inside: one picture, painted on or not, on its way through every stage of the checkpoint, with the real numbers."""
+
+import streamlit as st
+
+from draem_core.errors import DraemError
+from pages._ui import address, insides
+from pages._ui.inside import InsideSettings, inside
+from pages._ui.inside_experiments import render_experiments
+from pages._ui.inside_mask import choose_mask_rule
+from pages._ui.library import Picture, settle_memory
+from pages._ui.shell import Workspace, start_page
+from pages._ui.source import choose_picture
+
+
+@st.fragment
+def show(workspace: Workspace, picture: Picture) -> None:
+    """Draw what a stroke, a click or a slider changes. As a fragment it runs alone: the sidebar and the strip stay."""
+    rule = choose_mask_rule()
+    painting = insides.painting_of(picture, key="inside")
+    try:
+        view = insides.look(workspace, picture, painting, rule)
+    except DraemError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    look = inside(view, address.asked_settings(InsideSettings()).look, key="inside")
+    places = workspace.places | {"image": picture.sample.name if picture.sample else ""}
+    address.write(places, InsideSettings.joined(rule, look))
+    render_experiments(workspace, picture, view, look)
+
+
+workspace = start_page("Inside")
+if workspace is None:
+    st.stop()
+picture = choose_picture(workspace.dataset)
+if picture is None:
+    st.stop()
+show(workspace, picture)
+settle_memory("Inside")

@@ -1,0 +1,135 @@
+// The stages as cards, in the order of the data, and the opened one with its channels. Knows no server.
+
+function formatValue(value) {
+  if (value === 0) return "0";
+  const text = Math.abs(value) >= 1000 || Math.abs(value) < 0.001 ? value.toExponential(2) : value.toPrecision(4);
+  return text.replaceAll("-", MINUS);
+}
+
+function formatShape(shape) {
+  return shape.join(" × ");
+}
+
+function element(name, className, text) {
+  return Object.assign(document.createElement(name), { className, textContent: text ?? "" });
+}
+
+/** `values` of the followed pixel as one line, "" where none is followed. */
+function valueLine(stage, values) {
+  if (!values) return "";
+  const several = values.map(formatValue).join("  ");
+  return `here: ${several}`;
+}
+
+function createCards(root, { onOpen, onChannel, onFollow }) {
+  const template = root.querySelector("#card");
+  const board = root.querySelector("[data-slot=stages]");
+  const detail = root.querySelector("[data-slot=opened]");
+  const cards = new Map(); // stage → its elements
+
+  function build(stages) {
+    cards.clear();
+    const groups = new Map();
+    for (const stage of stages) {
+      if (!groups.has(stage.group)) {
+        const section = element("section", "stage-group");
+        const row = element("div", "row");
+        section.append(element("h3", "", stage.group), row);
+        groups.set(stage.group, { section, row });
+      }
+      const card = template.content.firstElementChild.cloneNode(true);
+      card.dataset.stage = stage.name;
+      card.onclick = () => onOpen(stage.name);
+      groups.get(stage.group).row.append(card);
+      cards.set(stage.name, card);
+    }
+    board.replaceChildren(...[...groups.values()].map(({ section }) => section));
+  }
+
+  function show(view) {
+    if ([...cards.keys()].join() !== view.stages.map(({ name }) => name).join()) build(view.stages);
+    for (const stage of view.stages) {
+      const card = cards.get(stage.name);
+      const part = (name) => card.querySelector(`.${name}`);
+      card.setAttribute("aria-pressed", String(stage.name === view.opened.stage));
+      copyCanvas(stage.draw(), card.querySelector("canvas"));
+      part("name").textContent = stage.title;
+      part("facts").textContent = `${formatShape(stage.shape)} · ${stage.range.map(formatValue).join(" … ")}`;
+      part("value").textContent = valueLine(stage, view.pixel?.values[stage.name]);
+      part("sentence").textContent = stage.sentence;
+    }
+    showOpened(view);
+    for (const figure of root.querySelectorAll("[data-result]")) {
+      const stage = view.stages.find(({ name }) => name === figure.dataset.result);
+      const shown = figure.querySelector(".shown");
+      if (!shown.firstChild) shown.append(document.createElement("canvas"));
+      copyCanvas(stage.draw(), shown.firstChild);
+      shown.style.aspectRatio = `${view.picture.width} / ${view.picture.height}`;
+      shown.onclick = (event) => followAt(event, shown);
+    }
+  }
+
+  function followAt(event, box) {
+    const { left, top, width, height } = box.getBoundingClientRect();
+    onFollow((event.clientX - left) / width, (event.clientY - top) / height);
+  }
+
+  function showOpened(view) {
+    const stage = view.stages.find(({ name }) => name === view.opened.stage);
+    const large = element("div", "large");
+    const canvas = stage.draw();
+    large.style.aspectRatio = `${view.picture.width} / ${view.picture.height}`;
+    large.onclick = (event) => followAt(event, large);
+    large.append(canvas);
+    const words = element("div", "words");
+    const [low, high] = stage.ends;
+    const isPicture = stage.scale === null;
+    words.append(
+      element("h3", "", `${stage.group.slice(4)}: ${stage.title}`),
+      element("p", "", stage.sentence),
+      element("p", "facts", `shape ${formatShape(stage.shape)} · values ${stage.range.map(formatValue).join(" … ")}`),
+    );
+    if (!isPicture) words.append(colourBar(view.scales[stage.scale], low, high));
+    if (view.channels.length > 1) words.append(channelPicker(view, stage));
+    detail.replaceChildren(large, words);
+  }
+
+  function channelPicker(view, stage) {
+    const box = element("div", "channels");
+    const most = stage.shape[0] - 1;
+    const field = Object.assign(element("input", ""), { type: "number", min: 0, max: most, value: stage.channel });
+    field.onchange = () => onChannel(Math.min(most, Math.max(0, Math.round(field.valueAsNumber || 0))));
+    const label = element("label", "field", `Channel, 0 … ${most}; the strongest first:`);
+    label.append(field);
+    const row = element("div", "row");
+    for (const one of view.channels) {
+      const button = element("button", "channel");
+      button.type = "button";
+      button.setAttribute("aria-pressed", String(one.channel === stage.channel));
+      button.append(one.draw(), element("small", "", String(one.channel)));
+      button.onclick = () => onChannel(one.channel);
+      row.append(button);
+    }
+    box.append(label, row);
+    return box;
+  }
+
+  return { show, scrollToOpened: () => detail.scrollIntoView({ behavior: "smooth", block: "nearest" }) };
+}
+
+function copyCanvas(from, to) {
+  Object.assign(to, { width: from.width, height: from.height });
+  to.getContext("2d").drawImage(from, 0, 0);
+}
+
+function colourBar(rgb, low, high) {
+  const steps = Array.from({ length: 17 }, (_, i) => {
+    const at = 3 * Math.round((i * 255) / 16);
+    return `rgb(${rgb.slice(at, at + 3).join(" ")})`;
+  });
+  const bar = element("div", "bar");
+  const strip = element("i", "");
+  strip.style.background = `linear-gradient(to right, ${steps.join(", ")})`;
+  bar.append(element("small", "", formatValue(low)), strip, element("small", "", formatValue(high)));
+  return bar;
+}

@@ -1,0 +1,99 @@
+// The network's plan as a picture: a block a stage, as high as its features and as wide as its channels are many.
+// A click opens the stage. Knows no server.
+
+const PLAN = { height: 250, gap: 12, tallest: 150, top: 44 };
+
+function formatLarge(value) {
+  const [size, unit] = value >= 1e9 ? [1e9, " G"] : value >= 1e6 ? [1e6, " M"] : value >= 1e3 ? [1e3, " k"] : [1, ""];
+  return `${(value / size).toPrecision(3)}${unit}`;
+}
+
+function blockColour(path) {
+  if (path.endsWith("fin_out")) return "end";
+  return path.includes("encoder") ? "encoder" : "decoder";
+}
+
+function showPlan(root, { plan, opened, stages }, onOpen) {
+  root.querySelector("[data-slot=planFacts]").textContent =
+    `The network: ${formatLarge(plan.parameters)} parameters, ${formatLarge(plan.flops)}FLOP for one picture of ` +
+    `${plan.input_size.join(" × ")}; read off the loaded checkpoint. A click opens the stage.`;
+  const titles = new Map(stages.map(({ name, title }) => [name, title]));
+  const largest = Math.max(...plan.blocks.map(({ output }) => output[1]));
+  const middle = PLAN.top + PLAN.tallest / 2;
+  const places = new Map();
+  let x = 8;
+  for (const block of plan.blocks) {
+    if (block.path === "discriminative_subnetwork.encoder_segment.block1") x += 46;
+    const width = 8 + 3.2 * Math.log2(block.output[0]);
+    const height = Math.max(10, PLAN.tallest * Math.sqrt(block.output[1] / largest));
+    places.set(block.name, { x, width, height, block });
+    x += width + PLAN.gap;
+  }
+  const shapes = [];
+  const first = places.get("reconstruction");
+  const second = places.get("discriminative.encoder.block1");
+  shapes.push(line(`M${first.x + first.width} ${middle}H${second.x}`, "flow"));
+  shapes.push(label((first.x + first.width + second.x) / 2, middle - 6, "+ x"));
+  for (const { x: at, width, height, block } of places.values()) {
+    if (!block.skip_from) continue;
+    const from = places.get(block.skip_from);
+    const [start, end] = [from.x + from.width / 2, at + width / 2];
+    const depth = middle + from.height / 2 + 6 + (end - start) / 12;
+    shapes.push(line(`M${start} ${middle + from.height / 2}C${start} ${depth} ${end} ${depth} ${end} ${middle + height / 2}`, "skip"));
+  }
+  for (const { x: at, width, height, block } of places.values()) {
+    const group = svg("g", { class: `block ${blockColour(block.path)}`, tabindex: 0, role: "button" });
+    group.setAttribute("aria-pressed", String(block.name === opened.stage));
+    group.dataset.stage = block.name;
+    group.append(
+      svg("title", {}, planText(block, titles.get(block.name))),
+      svg("rect", { x: at, y: middle - height / 2, width, height, rx: 3 }),
+      label(at + width / 2, middle - height / 2 - 6, String(block.output[0])),
+    );
+    group.onclick = () => onOpen(block.name);
+    group.onkeydown = (event) => event.key === "Enter" && onOpen(block.name);
+    shapes.push(group);
+  }
+  shapes.push(label(8, 16, "Reconstructive network", "start"), label(second.x, 16, "Discriminative network", "start"));
+  const drawing = svg("svg", { viewBox: `0 0 ${x} ${PLAN.height}`, role: "group", "aria-label": "The network's blocks" });
+  drawing.style.minWidth = "720px";
+  drawing.append(...shapes);
+  const current = plan.blocks.find(({ name }) => name === opened.stage);
+  root.querySelector("[data-slot=plan]").replaceChildren(drawing, layerTable(current, titles));
+}
+
+function planText(block, title) {
+  const skip = block.skip_from ? `, with the skip from ${block.skip_from}` : "";
+  return (
+    `${title} (${block.path})\n${formatShape(block.input)} → ${formatShape(block.output)}${skip}\n` +
+    `${formatLarge(block.parameters)} parameters, ${formatLarge(block.flops)}FLOP`
+  );
+}
+
+function line(path, className) {
+  return svg("path", { d: path, class: className });
+}
+
+function label(x, y, text, anchor = "middle") {
+  return svg("text", { x, y, "text-anchor": anchor }, text);
+}
+
+/** The opened stage's layers; an empty place where the stage is arithmetic alone. */
+function layerTable(block, titles) {
+  if (!block) return element("p", "facts", "The opened stage has no layers: it is arithmetic on what came before.");
+  const table = element("table", "layers");
+  const row = (cells, kind) => {
+    const line = element("tr", "");
+    line.append(...cells.map((text) => element(kind, "", text)));
+    return line;
+  };
+  table.append(row([titles.get(block.name), "in", "out", "parameters", "FLOP"], "th"));
+  for (const layer of block.layers)
+    table.append(
+      row(
+        [layer.kind, formatShape(layer.input), formatShape(layer.output), formatCount(layer.parameters), formatCount(layer.flops)],
+        "td",
+      ),
+    );
+  return table;
+}

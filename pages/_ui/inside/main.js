@@ -1,0 +1,88 @@
+// Wires one view of the insides: payload in, pictures out; strokes, opened stage and followed pixel back. What is on the
+// screen stays until the answer to the last stroke is there.
+
+const insides = new WeakMap(); // root element → inside
+
+export default function ({ data, parentElement, setStateValue }) {
+  const root = parentElement.querySelector(".draem-inside");
+  if (!insides.has(root)) insides.set(root, createInside(root));
+  insides.get(root).receive(data, setStateValue);
+}
+
+function createInside(root) {
+  const slot = (name) => root.querySelector(`[data-slot=${name}]`);
+  let view = null;
+  let look = null;
+  let click = 0; // number of the last look that was sent
+  let stroke = 0; // and of the last stroke
+  let sentAt = 0;
+  let waited = null; // ms from a stroke to its result
+  let send = () => {};
+
+  const painter = createPainter(root, { onStroke: tellStroke, onFollow: follow });
+  const cards = createCards(root, { onOpen: open, onChannel: (channel) => tell({ channel }), onFollow: follow });
+
+  function receive(bytes, setStateValue) {
+    send = setStateValue;
+    const next = unpackView(bytes);
+    const isOtherPicture = next.picture.digest !== view?.picture.digest;
+    if (!isOtherPicture && next.stroke < stroke) return; // answers an older stroke; the newer one is on its way
+    if (view === null) [click, stroke] = [next.click, next.stroke];
+    if (sentAt && next.stroke === stroke) [waited, sentAt] = [performance.now() - sentAt, 0];
+    view = next;
+    if (look === null || next.click === click) look = next.look;
+    show();
+  }
+
+  function show() {
+    painter.receive(view);
+    painter.mark(view.pixel, view.grid);
+    cards.show(view);
+    showPixel(root, view, () => tell({ row: -1, column: -1 }));
+    showPlan(root, view, open);
+    slot("title").textContent = view.title;
+    slot("verdict").textContent = view.flagged ? "NG" : "OK";
+    slot("verdict").className = view.flagged ? "bad" : "good";
+    slot("score").textContent = formatProbability(view.score);
+    slot("rule").textContent = view.rule;
+    slot("max").textContent = formatProbability(view.maxima.anomaly_map);
+    slot("mean").textContent = formatProbability(view.maxima.window_mean);
+    slot("flagged").textContent = `${formatCount(view.flagged)} px`;
+    showState();
+  }
+
+  function showState() {
+    const took = waited === null ? "" : `result after ${(waited / 1000).toFixed(2)} s`;
+    slot("state").textContent = sentAt ? "computing …" : took;
+  }
+
+  function tellStroke(of, layer) {
+    stroke += 1;
+    sentAt = performance.now();
+    showState();
+    send("painting", { of, layer, stroke });
+  }
+
+  function tell(changes) {
+    look = { ...look, ...changes };
+    click += 1;
+    send("look", { ...look, click });
+  }
+
+  function open(stage) {
+    tell({ stage, channel: -1 });
+    cards.scrollToOpened();
+  }
+
+  function follow(u, v) {
+    const cell = (share, count) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
+    tell({ row: cell(v, view.grid.height), column: cell(u, view.grid.width) });
+  }
+
+  Object.defineProperty(root, "draemInside", {
+    value: Object.freeze({ stroke: () => view.stroke, sent: () => stroke, waited: () => waited, score: () => view.score }),
+    configurable: true,
+  });
+
+  return { receive };
+}

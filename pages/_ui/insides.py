@@ -1,0 +1,81 @@
+"""Traces, plans and paintings that the Inside page works on, shared by all sessions where they are the same."""
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from draem_core.checkpoints import load_checkpoint
+from draem_core.errors import DraemError
+from draem_core.inference import Predictor
+from draem_core.inside.diagram import diagram
+from draem_core.inside.stages import Trace, mask_stages, trace
+from draem_core.inside.switches import AS_TRAINED, Switches, has_sspcab
+from draem_core.postprocess import PostProcess
+from draem_core.resize import resize_picture
+from draem_core.scoring.keys import Stamp, network_key
+from pages._ui.inside import View, answered
+from pages._ui.inside.painting import Painting, layer_size, read_painting
+from pages._ui.inside.view import Plan
+from pages._ui.library import SCORE_RULES, Picture
+from pages._ui.live.settings import LiveSettings
+from pages._ui.shell import Workspace
+
+
+def painting_of(picture: Picture, key: str) -> Painting:
+    """Return what is painted on a picture in the component under ``key``."""
+    return read_painting(answered(key, "painting"), picture.digest, layer_size(picture.pixels))
+
+
+def look(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveSettings) -> View:
+    """Run the network on a painted picture, where that was not done before, and apply the mask's rule.
+
+    Raises:
+        DraemError: the network gives no finite numbers, or the device's memory ran out.
+    """
+    predictor = workspace.predictor
+    painted = painting.on(picture.pixels)
+    traced = traced_picture(predictor, picture, painting, painted)
+    post_process = PostProcess(rule.sensitivity, rule.kernel_size, rule.min_area)
+    return View(
+        title=picture.name,
+        digest=picture.digest,
+        pixels=picture.pixels,
+        clean=resize_picture(picture.pixels, predictor.card.input_size, predictor.card.resize_filter),
+        painted=painted,
+        painting=painting,
+        trace=traced,
+        stages=(*traced.stages, *mask_stages(traced.prediction.anomaly_map, post_process)),
+        score_rule=SCORE_RULES[predictor.card.score_rule],
+        plan=plan(workspace.checkpoint, predictor.card.input_size),
+    )
+
+
+def traced_picture(
+    predictor: Predictor, picture: Picture, painting: Painting, painted: np.ndarray, switches: Switches = AS_TRAINED
+) -> Trace:
+    """Trace a painted picture; raises DraemError where no finite map comes out."""
+    key = f"{network_key(predictor)} {picture.digest} {painting.digest}"
+    return _traced(key, switches, predictor, picture.name, painted)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)  # 30 to 160 MB each
+def _traced(key: str, switches: Switches, _predictor: Predictor, _name: str, _painted: np.ndarray) -> Trace:
+    traced = trace(_predictor, _painted, switches)
+    if not np.isfinite(traced.prediction.logits).all():
+        raise DraemError(
+            f"{_predictor.card.name} gives no finite numbers for {_name}: its training has diverged, or "
+            f"{_predictor.precision} is too short for it. Pick another checkpoint, or the precision float32."
+        )
+    return traced
+
+
+def plan(checkpoint: Path, input_size: tuple[int, int]) -> Plan:
+    """Return the plan of a checkpoint's network; raises CheckpointError."""
+    return _plan(str(checkpoint), Stamp.of(checkpoint), input_size)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _plan(checkpoint: str, stamp: Stamp, input_size: tuple[int, int]) -> Plan:
+    bones = load_checkpoint(checkpoint).model.to("meta")  # its numbers are the predictor's business
+    return Plan(bones, diagram(bones, input_size), has_sspcab(bones))
