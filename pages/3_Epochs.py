@@ -5,19 +5,26 @@ import streamlit as st
 from draem_core.errors import DraemError
 from pages._ui import address, library, reviews
 from pages._ui.diagnosis import render_best_epochs, render_findings
+from pages._ui.replays import render_replay
 from pages._ui.review_exports import render_exports
-from pages._ui.reviewer import ReviewSettings, reviewer
+from pages._ui.review_links import render_open_in_explore
+from pages._ui.reviewer import ReviewSettings, nearest_epoch, reviewer
 from pages._ui.reviews import Chosen
 from pages._ui.shell import start_window
 
 
 @st.fragment
 def show(chosen: Chosen) -> None:
-    """Draw what a settled epoch changes. As a fragment it runs alone."""
-    other = reviews.payload(chosen.other) if chosen.other else None
-    settings = reviewer(reviews.payload(chosen.review), other, address.asked_settings(ReviewSettings()), key="reviewer")
+    """Draw what a settled epoch changes. As a fragment it runs alone, but for a run that has gone on meanwhile."""
+    if chosen.is_outdated():
+        st.rerun()
+    assert chosen.look.payload is not None
+    other = chosen.other.payload if chosen.other else None
+    settings = reviewer(chosen.look.payload, other, address.asked_settings(ReviewSettings()), key="reviewer")
     address.write(chosen.places, settings)
-    render_findings(chosen.review, settings.epoch or None)
+    epoch = nearest_epoch(chosen.review, settings.epoch)
+    render_findings(chosen.review, epoch)
+    render_open_in_explore(chosen.review, epoch)
     render_exports(chosen.review)
 
 
@@ -26,13 +33,13 @@ try:
     chosen = reviews.choose_runs()
 except DraemError as error:
     st.error(str(error), icon=":material/error:")
-    st.stop()
-if chosen is None:
-    st.stop()
-render_best_epochs(chosen.review)
-if chosen.review.epochs:
-    show(chosen)
-else:
-    st.info("This run kept no probe pictures: it was trained with `probes = 0`.", icon=":material/hide_image:")
-    render_findings(chosen.review, None)
+    chosen = None
+if chosen is not None:
+    render_best_epochs(chosen.review)
+    if chosen.look.payload is not None:
+        show(chosen)
+    else:
+        st.info("This run kept no probe pictures: it was trained with `probes = 0`.", icon=":material/hide_image:")
+        render_findings(chosen.review, None)
+render_replay()
 library.settle_memory("Epochs")

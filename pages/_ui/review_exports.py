@@ -7,13 +7,15 @@ from functools import partial
 import numpy as np
 import streamlit as st
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from draem_core.render import heatmap
 from draem_core.training.review import Review
 from pages._ui.diagnosis import scores_table
 
 STRIP_EPOCHS = 10
+FRAME_TIME = 200  # ms
+CAPTION = 18  # px
 
 
 def render_exports(review: Review) -> None:
@@ -64,14 +66,19 @@ def strip(review: Review, what: str) -> bytes:
 
 
 def animation(review: Review) -> bytes:
-    """Return a GIF that runs through the epochs: originals, reconstructions, anomaly maps, one probe a column."""
+    """Return a GIF, a frame an epoch under its number: originals, reconstructions, anomaly maps, one probe a column."""
     originals = np.concatenate(list(review.originals()), axis=1)
     frames = []
     for epoch in review.epochs:
         rows = [
             np.concatenate(list(_pictures(review, epoch, what)), axis=1) for what in ("reconstruction", "anomaly map")
         ]
-        frames.append(Image.fromarray(np.concatenate([originals, *rows])))
+        pictures = np.concatenate([originals, *rows])
+        frame = Image.new("RGB", (pictures.shape[1], pictures.shape[0] + CAPTION), "white")
+        frame.paste(Image.fromarray(pictures), (0, CAPTION))
+        ImageDraw.Draw(frame).text((4, 1), f"epoch {epoch} of {review.epochs[-1]}", "black", font_size=CAPTION - 5)
+        frames.append(frame)
+    times = [FRAME_TIME] * (len(frames) - 1) + [5 * FRAME_TIME]  # the last one stays a while
     buffer = io.BytesIO()
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=200, loop=0)
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
     return buffer.getvalue()

@@ -7,27 +7,48 @@ from pathlib import Path
 import streamlit as st
 
 from draem_core.training.review import Review, find_reviews, load_review
+from draem_core.training.run_folder import RunFolderError
 from pages._ui import address
 from pages._ui.paths import checkpoint_folder, run_folder, short_name
 from pages._ui.reviewer import pack
 
 _NONE = "—"
 
+Signature = tuple[int, ...]  # sizes and times of what changes with each epoch
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A run as it was when the page began; ``payload`` is what the reviewer shows of it, None without pictures."""
+
+    review: Review
+    payload: bytes | None
+    signature: Signature
+
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
     """The run to look at and one to compare with, if any."""
 
-    review: Review
-    other: Review | None
+    look: Look
+    other: Look | None
+
+    @property
+    def review(self) -> Review:
+        """Return the run to look at."""
+        return self.look.review
 
     @property
     def places(self) -> dict[str, str]:
         """Return the parts of the address that lead back here."""
         return {
             "run": short_name(self.review.folder),
-            "other": short_name(self.other.folder) if self.other else "",
+            "other": short_name(self.other.review.folder) if self.other else "",
         }
+
+    def is_outdated(self) -> bool:
+        """Tell whether one of the runs has gone on since the page began."""
+        return any(_signature(one.review.folder) != one.signature for one in (self.look, self.other) if one)
 
 
 def run_roots() -> tuple[Path, Path]:
@@ -37,7 +58,7 @@ def run_roots() -> tuple[Path, Path]:
 
 def choose_runs() -> Chosen | None:
     """Draw the pickers and return what was chosen; None after saying what to do. Raises RunFolderError."""
-    names = [short_name(folder) for root in run_roots() for folder in _folders(root)]
+    names = [short_name(folder) for root in run_roots() for folder in folders(root)]
     if not names:
         _say_no_run()
         return None
@@ -45,28 +66,38 @@ def choose_runs() -> Chosen | None:
         name = _select("Run", names, "run", names[0])
         rest = [_NONE, *(one for one in names if one != name)]
         other_name = _select("Compare with", rest, "other", _NONE)
-    review = _review_of(name)
-    other = None if other_name == _NONE else _review_of(other_name)
-    if other is not None and not _fits(review, other):
+    look = _look(name)
+    if other_name == _NONE:
+        return Chosen(look, None)
+    try:
+        other = _look(other_name)
+    except RunFolderError as error:
+        st.warning(str(error), icon=":material/compare:")
+        return Chosen(look, None)
+    if not _fits(look.review, other.review):
         st.warning(
-            f"{other.name} has other probe images than {review.name}, or none, so their pictures cannot be laid side "
-            "by side. Choose a run on the same dataset.",
+            f"{other.review.name} has other probe images than {look.review.name}, or none, so their pictures cannot be "
+            "laid side by side. Choose a run on the same dataset.",
             icon=":material/compare:",
         )
-        other = None
-    return Chosen(review, other)
+        return Chosen(look, None)
+    return Chosen(look, other)
 
 
-def payload(review: Review) -> bytes:
-    """Return what the reviewer shows of a run."""
-    return _payload(str(review.folder), _signature(review.folder), review)
+def show_next(folder: Path) -> None:
+    """Make a run that has just been written the one that this session looks at from the next rerun on."""
+    folders.clear()
+    st.session_state["run_next"] = short_name(folder)
 
 
 def _select(label: str, names: Collection[str], place: str, default: str) -> str:
-    if st.session_state.get(f"{place}_picked") not in names:
+    state = f"{place}_picked"
+    if (following := st.session_state.pop(f"{place}_next", None)) in names:
+        st.session_state[state] = following
+    if st.session_state.get(state) not in names:
         asked = address.asked(place)
-        st.session_state[f"{place}_picked"] = asked if asked in names else default
-    chosen: str = st.selectbox(label, names, key=f"{place}_picked", format_func=_run_label, persist_state="session")
+        st.session_state[state] = asked if asked in names else default
+    chosen: str = st.selectbox(label, names, key=state, format_func=_run_label, persist_state="session")
     return chosen
 
 
@@ -77,29 +108,38 @@ def _run_label(name: str) -> str:
 
 
 @st.cache_data(ttl=5, show_spinner=False)
-def _folders(root: Path) -> list[Path]:
+def folders(root: Path) -> list[Path]:
+    """Return the run folders at or below ``root``."""
     return find_reviews(root)
 
 
-def _review_of(name: str) -> Review:
-    folder = next(folder for root in run_roots() for folder in _folders(root) if short_name(folder) == name)
-    return _review(str(folder), _signature(folder))
+def _look(name: str) -> Look:
+    folder = next(folder for root in run_roots() for folder in folders(root) if short_name(folder) == name)
+    signature = _signature(folder)
+    review = _review(str(folder), signature)
+    return Look(review, _payload(str(folder), signature, review) if review.epochs else None, signature)
 
 
-def _signature(folder: Path) -> tuple[int, ...]:
-    """Return what changes with each epoch of a run that goes on."""
-    names = ("metrics.csv", "layers.csv", "probes.csv", "config.json", "probes/probes.json")
-    stats = [(folder / name).stat() for name in names if (folder / name).exists()]
-    return tuple(value for one in stats for value in (one.st_size, one.st_mtime_ns))
+def _signature(folder: Path) -> Signature:
+    names = ("metrics.csv", "layers.csv", "probes.csv", "config.json", "stopped.txt", "probes/probes.json")
+    found = {name: folder / name for name in names}
+    stats = [(place, path.stat()) for place, path in enumerate(found.values()) if path.exists()]
+    return tuple(value for place, one in stats for value in (place, one.st_size, one.st_mtime_ns))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the run …")
-def _review(folder: str, signature: tuple[int, ...]) -> Review:
-    return load_review(Path(folder))
+def _review(folder: str, signature: Signature) -> Review:
+    try:
+        review = load_review(Path(folder))
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be read whole ({error}). Copy it anew, or train it anew.") from error
+    if review.metrics.empty:
+        raise RunFolderError(f"{folder} holds no finished epoch yet. Come back after the first one.")
+    return review
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the run's pictures …")
-def _payload(folder: str, signature: tuple[int, ...], _review: Review) -> bytes:
+def _payload(folder: str, signature: Signature, _review: Review) -> bytes:
     return pack(_review)
 
 
@@ -117,5 +157,6 @@ def _say_no_run() -> None:
 - **Train** one on the Train page, or with
   `python -m draem_core train --data datasets/demo/fabric --out runs/fabric --epochs 40 --width 16 16`
 - **Copy** run folders into `{short_name(run_folder())}/`.
+- **Replay** a folder of checkpoints by epoch, whoever trained them, as below.
 """
     )

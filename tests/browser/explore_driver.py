@@ -12,7 +12,7 @@ from rerun_clock import RerunClock
 from viewer_driver import Viewer
 
 # Streamlit looks for itself below the page's own path first; the 404 that it gets is no fault.
-OWN_PROBES = re.compile("/(Explore|Tune)/_stcore/")
+OWN_PROBES = re.compile("/(Explore|Tune|Epochs|Train)/_stcore/")
 
 
 class Explore(Viewer):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pages._ui.live import component, mount_settled
 from pages._ui.live.payload import padded
-from pages._ui.reviewer.payload import pack
+from pages._ui.reviewer.payload import nearest_epoch, pack
 from pages._ui.reviewer.settings import ReviewSettings
 
-__all__ = ["ReviewSettings", "pack", "reviewer"]
+__all__ = ["ReviewSettings", "nearest_epoch", "pack", "reviewer"]
 
 _mount = component(
     "draem_reviewer",

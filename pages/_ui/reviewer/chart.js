@@ -68,9 +68,12 @@ function createCharts(root, run, { onEpoch }) {
         if (value === null || (onLog && value <= 0)) return;
         context.lineTo(toX(epochs[at]), toY(value));
       });
+      const only = values.findIndex((value) => value !== null);
+      if (only >= 0 && only === values.findLastIndex((value) => value !== null) && (!onLog || values[only] > 0))
+        context.lineTo(toX(epochs[only]), toY(values[only]));
       context.strokeStyle = LINE_COLORS[i % LINE_COLORS.length];
       context.lineWidth = (i === 0 ? 2 : 1.5) * ratio;
-      context.lineJoin = "round";
+      context.lineJoin = context.lineCap = "round"; // a cap shows a point that stands alone
       context.stroke();
     });
     return { backdrop, toX, key: `${width} ${height} ${colors.axis}` };

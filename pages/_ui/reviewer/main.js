@@ -15,7 +15,8 @@ function createReviewer(root) {
   let digest = "";
   let shown = null; // { runs, board, charts, table, heat }
   let settings = null;
-  let settled = "";
+  let settled = null; // the settings that the server knows
+  let latest = null; // its last order
   let revision = null;
   let tell = () => {};
   let frame = 0;
@@ -25,7 +26,10 @@ function createReviewer(root) {
   const switches = [...root.querySelectorAll("[data-switch]")];
   const measures = [...root.querySelectorAll("[data-measure]")];
 
-  slider.oninput = () => showEpoch(shown.runs[0].epochs[slider.value]);
+  slider.oninput = () => {
+    halt();
+    showEpoch(shown.runs[0].epochs[slider.value]);
+  };
   slider.onchange = tellServer;
   otherSlider.oninput = () => change({ other_epoch: shown.runs.at(-1).epochs[otherSlider.value] });
   otherSlider.onchange = tellServer;
@@ -46,7 +50,8 @@ function createReviewer(root) {
 
   async function receive(bytes, setStateValue) {
     tell = setStateValue;
-    const { header: order, rest } = readHeader(bytes);
+    const { header, rest } = readHeader(bytes);
+    latest = header;
     const runs = unpackRuns(rest.slice());
     const wanted = runs.map((run) => run.digest).join(" ");
     if (wanted !== digest) {
@@ -55,6 +60,7 @@ function createReviewer(root) {
       const originals = await Promise.all(runs.map((run) => run.originals()));
       if (digest !== wanted) return; // a newer payload came meanwhile
       const [run] = runs;
+      if (settings) settings = atLastEpochs(); // what was left at the last epoch follows a run that grows
       shown = {
         runs,
         board: createBoard(root, runs, originals, { onWipe: moveWipe }),
@@ -66,12 +72,11 @@ function createReviewer(root) {
       slot("note").textContent = run.thinned ? `${run.epochs.length} of the run's epochs are shown, evenly.` : "";
       decodeAll(runs, wanted);
     }
-    if (order.revision !== revision) {
-      revision = order.revision;
-      settings = order.settings;
-      settled = JSON.stringify(settings);
-    }
     if (!shown) return;
+    if (latest.revision !== revision) {
+      revision = latest.revision;
+      settings = settled = latest.settings;
+    }
     settings = known(settings);
     requestPaint();
     root.classList.remove("loading");
@@ -87,9 +92,24 @@ function createReviewer(root) {
     };
   }
 
+  /** The settings, with 0 for an epoch that the server knows as "the last one". */
+  function atLastEpochs() {
+    const next = { ...settings };
+    for (const name of ["epoch", "other_epoch"]) if (settled[name] === 0) next[name] = 0;
+    return next;
+  }
+
+  /** The settings for the server: an epoch that was left at the last one stays "the last one". */
+  function answerOf() {
+    const answer = { ...settings };
+    const ends = { epoch: shown.runs[0].epochs.at(-1), other_epoch: shown.runs.at(-1).epochs.at(-1) };
+    for (const [name, end] of Object.entries(ends)) if (settled[name] === 0 && answer[name] === end) answer[name] = 0;
+    return answer;
+  }
+
   async function decodeAll(runs, wanted) {
     for (const run of runs)
-      for (const epoch of run.epochs) {
+      for (const epoch of run.firstEpochs) {
         if (digest !== wanted) return;
         await run.load(epoch);
         if (settings && (epoch === settings.epoch || epoch === settings.other_epoch)) requestPaint();
@@ -104,7 +124,7 @@ function createReviewer(root) {
   const showEpoch = (epoch) => change({ epoch });
 
   function pickEpoch(epoch, isSettled) {
-    pause();
+    halt();
     showEpoch(epoch);
     if (isSettled) tellServer();
   }
@@ -117,13 +137,13 @@ function createReviewer(root) {
   function step(by, wrap = false) {
     const { epochs } = shown.runs[0];
     const next = epochs.indexOf(settings.epoch) + by;
-    if (next >= epochs.length && !wrap) return;
+    if (!wrap && !(next in epochs)) return;
     showEpoch(epochs[(next + epochs.length) % epochs.length]);
     if (!playing) tellServer();
   }
 
   function play() {
-    pause();
+    halt();
     const { epochs } = shown.runs[0];
     if (settings.epoch === epochs.at(-1)) showEpoch(epochs[0]);
     playing = setInterval(() => {
@@ -134,19 +154,23 @@ function createReviewer(root) {
     slot("play").textContent = "Pause";
   }
 
-  function pause() {
-    if (!playing) return;
+  function halt() {
     clearInterval(playing);
     playing = 0;
     slot("play").textContent = "Play";
+  }
+
+  function pause() {
+    if (!playing) return;
+    halt();
     tellServer();
   }
 
   function tellServer() {
-    const answer = JSON.stringify(settings);
-    if (answer === settled) return;
+    const answer = answerOf();
+    if (JSON.stringify(answer) === JSON.stringify(settled)) return;
     settled = answer;
-    tell("settled", { revision, ...settings });
+    tell("settled", { revision, ...answer });
     slot("announce").textContent = `Epoch ${settings.epoch}`;
   }
 

@@ -4,19 +4,20 @@ A header as JSON, then the sheets as they lie in the run folder (PNG). Knows no 
 """
 
 import hashlib
+import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from draem_core.data.images import encode_png
 from draem_core.render import COLORMAP
 from draem_core.training.review import Review
+from draem_core.training.run_folder import RunFolderError
 from pages._ui.live.payload import padded, with_header
 
 MAX_EPOCHS = 200  # with pictures; of a longer run every second, third … is sent
@@ -43,34 +44,42 @@ CHARTS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """The epochs whose pictures are sent, and whether others were left out."""
-
-    epochs: tuple[int, ...]
-    thinned: bool
-
-
-def shown_epochs(epochs: Sequence[int]) -> Shown:
+def shown_epochs(epochs: Sequence[int]) -> tuple[int, ...]:
     """Return at most MAX_EPOCHS of them, evenly, the last one always among them."""
     step = math.ceil(len(epochs) / MAX_EPOCHS) if epochs else 1
-    return Shown(tuple(reversed(tuple(reversed(epochs))[::step])), step > 1)
+    return tuple(reversed(tuple(reversed(epochs))[::step]))
+
+
+def nearest_epoch(review: Review, epoch: int) -> int:
+    """Return the epoch with pictures that the reviewer shows for a setting: the nearest below; the last one for 0."""
+    shown = shown_epochs(review.epochs)
+    return max((one for one in shown if one <= epoch), default=shown[0]) if epoch else shown[-1]
 
 
 def pack(review: Review) -> bytes:
-    """The reviewer's payload for a run with pictures. Cache it: an unchanged payload costs nothing on a rerun."""
+    """The reviewer's payload for a run with pictures. Cache it: an unchanged payload costs nothing on a rerun.
+
+    Raises:
+        RunFolderError: a sheet is missing or no picture of the right size.
+    """
     assert review.probes is not None
-    shown = shown_epochs(review.epochs)
-    height, width = review.picture_size
+    epochs = shown_epochs(review.epochs)
+    first = _sheet(review, epochs[0], "map")
+    width, height = _size(first, review, epochs[0])
+    width //= len(review.probes)
     sheets = [_png(np.concatenate(list(review.originals()), axis=1)), _png(_contours(review.truths()))]
-    for epoch in shown.epochs:
-        sheets += [_sheet(review, epoch, "reconstruction"), _sheet(review, epoch, "map")]
+    for epoch in epochs:
+        for what in ("reconstruction", "map"):
+            sheet = _sheet(review, epoch, what)
+            if _size(sheet, review, epoch) != (width * len(review.probes), height):
+                raise _damaged(review, epoch)
+            sheets.append(sheet)
     body = b"".join(padded(sheet) for sheet in sheets)
-    scores = review.scores().reindex(list(shown.epochs))
+    scores = review.scores().reindex(list(epochs))
     header: dict[str, Any] = {
         "name": review.name,
-        "epochs": shown.epochs,
-        "thinned": shown.thinned,
+        "epochs": epochs,
+        "thinned": len(epochs) < len(review.epochs),
         "probes": [
             {"name": name, "kind": kind, "label": int(label)}
             for name, kind, label in zip(review.probes.names, review.probes.kinds, review.probes.labels, strict=True)
@@ -78,7 +87,7 @@ def pack(review: Review) -> bytes:
         "side": {"width": width, "height": height},
         "sheets": [len(sheet) for sheet in sheets],
         "scores": _numbers(scores.to_numpy()),
-        "aurocs": _numbers(review.probe_aurocs().reindex(list(shown.epochs)).to_numpy()),
+        "aurocs": _numbers(review.probe_aurocs().reindex(list(epochs)).to_numpy()),
         "charts": _charts(review.metrics),
         "layers": {name: _layers(review.layers, name) for name in ("std", "gradient_norm")},
         "colormap": COLORMAP.ravel().tolist(),
@@ -92,7 +101,28 @@ def _png(picture: np.ndarray) -> bytes:
 
 
 def _sheet(review: Review, epoch: int, what: str) -> bytes:
-    return (Path(review.folder) / "probes" / f"epoch_{epoch:04d}_{what}.png").read_bytes()
+    try:
+        return (review.folder / "probes" / f"epoch_{epoch:04d}_{what}.png").read_bytes()
+    except OSError as error:
+        raise _damaged(review, epoch) from error
+
+
+def _size(sheet: bytes, review: Review, epoch: int) -> tuple[int, int]:
+    """Return a sheet's (width, height) after reading it to its end: a browser would show nothing at all of half one."""
+    try:
+        with Image.open(io.BytesIO(sheet)) as picture:
+            size = picture.size
+            picture.verify()
+            return size
+    except (OSError, SyntaxError) as error:  # Pillow's for broken chunks
+        raise _damaged(review, epoch) from error
+
+
+def _damaged(review: Review, epoch: int) -> RunFolderError:
+    return RunFolderError(
+        f"The pictures of epoch {epoch} in {review.folder / 'probes'} are missing or damaged. Delete that epoch's two "
+        "files there to review the others, or train anew."
+    )
 
 
 def _contours(truths: np.ndarray) -> np.ndarray:
@@ -108,10 +138,10 @@ def _contours(truths: np.ndarray) -> np.ndarray:
 
 
 def _numbers(values: np.ndarray) -> list[Any]:
-    """Return nested lists with None for NaN: JSON knows no NaN."""
+    """Return nested lists with None for NaN and infinity: JSON knows neither."""
     if values.ndim > 1:
         return [_numbers(row) for row in values]
-    return [None if math.isnan(value) else float(value) for value in values.astype(float)]
+    return [float(value) if math.isfinite(value) else None for value in values.astype(float)]
 
 
 def _charts(metrics: pd.DataFrame) -> dict[str, Any]:
@@ -119,11 +149,17 @@ def _charts(metrics: pd.DataFrame) -> dict[str, Any]:
         chart: [
             {"column": column, "words": words, "values": _numbers(metrics[column].to_numpy(float))}
             for column, words in columns
-            if column in metrics and metrics[column].notna().any() and metrics[column].any()
+            if column in metrics and _says_something(metrics[column])
         ]
         for chart, columns in CHARTS.items()
     }
     return {"epochs": metrics["epoch"].astype(int).tolist(), "lines": {k: v for k, v in lines.items() if v}}
+
+
+def _says_something(column: pd.Series) -> bool:
+    """Tell whether any value is finite and not 0: a loss that was not asked for is 0 throughout."""
+    values = column.to_numpy(float)
+    return bool((np.isfinite(values) & (values != 0)).any())
 
 
 def _layers(layers: pd.DataFrame, measure: str) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 // One run as the browser knows it: header, sheets decoded when they are first asked for. Knows no element.
 
+const MEMORY = 384 * 2 ** 20; // bytes of drawn pictures that a run keeps; beyond it the oldest are decoded anew
 const DIFFERENCE_FULL = 0.5; // |difference| that has the colour scale's end, the same in every epoch
 
 function unpackRuns(bytes) {
@@ -21,6 +22,8 @@ function createRun(bytes) {
   const size = { width: header.side.width * header.probes.length, height: header.side.height };
   const decoded = new Map(); // sheet → promise of ImageData
   const drawn = new Map(); // epoch → { reconstruction, difference, map } canvases, once they are there
+  const loading = new Map(); // epoch → promise
+  const room = Math.max(8, Math.floor(MEMORY / (3 * 4 * size.width * size.height))); // epochs
 
   function decode(sheet) {
     if (!decoded.has(sheet)) {
@@ -38,8 +41,13 @@ function createRun(bytes) {
     return decoded.get(sheet);
   }
 
-  async function load(epoch) {
-    if (drawn.has(epoch)) return;
+  function load(epoch) {
+    if (drawn.has(epoch)) return Promise.resolve();
+    if (!loading.has(epoch)) loading.set(epoch, drawEpoch(epoch).finally(() => loading.delete(epoch)));
+    return loading.get(epoch);
+  }
+
+  async function drawEpoch(epoch) {
     const index = header.epochs.indexOf(epoch);
     const [original, reconstruction, map] = await Promise.all([decode(0), decode(2 + 2 * index), decode(3 + 2 * index)]);
     decoded.delete(2 + 2 * index);
@@ -48,18 +56,19 @@ function createRun(bytes) {
       reconstruction: toCanvas(reconstruction),
       difference: toCanvas(coloured(size, header.colormap, (i) => differenceAt(original, reconstruction, i))),
       map: toCanvas(coloured(size, header.colormap, (i) => map.data[4 * i])),
-      values: { reconstruction, map },
     });
+    if (drawn.size > room) drawn.delete(drawn.keys().next().value);
   }
 
   return {
     ...header,
     size,
     load,
+    firstEpochs: header.epochs.slice(0, room - 2), // what is decoded ahead; the two shown may be others
     at: (epoch) => drawn.get(epoch) ?? null,
     async originals() {
       const [original, contours] = await Promise.all([decode(0), decode(1)]);
-      return { original: toCanvas(original), contours: toCanvas(inked(contours)), values: original };
+      return { original: toCanvas(original), contours: toCanvas(inked(contours)) };
     },
   };
 }

@@ -39,6 +39,15 @@ function createTable(root, run, { onEpoch }) {
     return row;
   });
   let marked = null;
+  const scroller = table.parentElement;
+
+  /** Scroll the table alone, never the page, by as little as shows the row. */
+  function keepInSight(row) {
+    const { offsetTop: top, offsetHeight: height } = row;
+    const highest = top - titles.offsetHeight;
+    if (scroller.scrollTop > highest) scroller.scrollTop = highest;
+    else scroller.scrollTop = Math.max(scroller.scrollTop, top + height - scroller.clientHeight);
+  }
 
   return {
     mark(epoch) {
@@ -47,6 +56,7 @@ function createTable(root, run, { onEpoch }) {
       marked?.classList.remove("present");
       row?.classList.add("present");
       marked = row;
+      if (row) keepInSight(row);
     },
   };
 }
