@@ -21,7 +21,7 @@ def choose_run(launcher: Launcher) -> str:
         living = [ticket.run for ticket in launcher.line.tickets()]
         st.session_state["train_run"] = asked if asked in names else next((one for one in living if one in names), NEW)
     with st.sidebar:
-        chosen: str = st.selectbox("Run", names, key="train_run", persist_state="session", required=True)
+        chosen: str = st.selectbox("Run", names, key="train_run", persist_state="session")
         render_line(launcher)
     wanted = {} if chosen == NEW else {"run": f"{short_name(launcher.runs)}/{chosen}"}
     if st.query_params.to_dict() != wanted:
@@ -45,7 +45,7 @@ elif not (folders := library.dataset_folders()):
 elif (config := ask_for_training(launcher, folders)) is not None:
     try:
         launcher.start(config)
-    except DraemError as error:
+    except (DraemError, OSError) as error:
         st.error(str(error), icon=":material/error:")
     else:
         st.session_state["train_next"] = config.out.name

@@ -295,3 +295,17 @@ def test_steps_leave_out_what_is_held_out(make: Callable[..., TrainConfig]) -> N
 def test_without_a_folder_there_are_no_runs(tmp_path: Path) -> None:
     assert Launcher(tmp_path / "none").names() == []
     assert Launcher(tmp_path / "none").line.tickets() == []
+
+
+def test_a_start_that_fails_leaves_its_name_free(
+    launcher: Launcher, make: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no processes left")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(OSError, match="no processes left"):
+        launcher.start(make("run"))
+    assert not (launcher.runs / "run").exists()
+    assert launcher.line.tickets() == []
+    assert list((launcher.runs / ".queue").glob("*.new")) == []

@@ -111,7 +111,11 @@ class Launcher:
             folder.mkdir()
         except FileExistsError as error:
             raise LaunchError(f"{name} exists already. Resume it, or take another name.") from error
-        return self._launch(config)
+        try:
+            return self._launch(config)
+        except BaseException:
+            _remove_unless_trained(folder)
+            raise
 
     def resume(self, name: str) -> Ticket:
         """Go on with a run after its last finished epoch.
@@ -144,12 +148,7 @@ class Launcher:
     def withdraw(self, name: str) -> None:
         """Take a waiting run out of the line, with its folder if nothing was trained yet."""
         self.stop(name)
-        folder = self._folder(name)
-        if not (folder / "config.json").exists():
-            for own in ("train.toml", "train.log", "ended.json"):
-                (folder / own).unlink(missing_ok=True)
-            if not any(folder.iterdir()):
-                folder.rmdir()
+        _remove_unless_trained(self._folder(name))
 
     def standing(self, name: str) -> Standing:
         """Tell how a run stands; raises LaunchError where its folder does not tell what it is."""
@@ -253,6 +252,16 @@ def _described_by(folder: Path) -> Path | None:
     if not _NAME.fullmatch(folder.name):
         return None
     return next((path for path in (folder / "config.json", folder / "train.toml") if path.is_file()), None)
+
+
+def _remove_unless_trained(folder: Path) -> None:
+    """Make a run's name free again where the trainer has not begun."""
+    if (folder / "config.json").exists():
+        return
+    for own in ("train.toml", "train.log", "ended.json"):
+        (folder / own).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _ending(file: Path) -> dict[str, int | None] | None:

@@ -4,7 +4,6 @@ A ticket is a small file that its process keeps locked (flock) for as long as it
 that it is alive: it goes with the process however that ends, and a recycled pid never holds it. Knows no network.
 """
 
-import fcntl
 import json
 import os
 import time
@@ -14,6 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from draem_core.errors import DraemError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _WRITTEN_WITHIN = 30.0  # s that a process waits for the ticket that its parent writes
 
@@ -59,8 +63,10 @@ class Line:
         """Take the next number for a process that the caller starts meanwhile, see ``Draw``.
 
         Raises:
-            LineError: the run has a living process already.
+            LineError: the run has a living process already, or this system has no flock.
         """
+        if fcntl is None:
+            raise LineError("On this system trainings are started by hand: python -m draem_core train --help.")
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

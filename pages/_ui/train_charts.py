@@ -15,7 +15,7 @@ from draem_core.render import heatmap
 from draem_core.training.progress import read_history, read_newest_steps
 from draem_core.training.review import load_review
 
-_HEIGHT = 230
+_HEIGHT = 300
 _LOSSES = {
     "total": "training, total",
     "validation_total": "validation, total",
@@ -89,7 +89,7 @@ def _steps(steps: pd.DataFrame) -> alt.Chart | None:
         alt.Chart(table, height=_HEIGHT)
         .mark_line(strokeWidth=1.5)
         .encode(
-            x=alt.X("step:Q", title="steps ago", axis=alt.Axis(labelExpr="abs(datum.value)")),
+            x=alt.X("step:Q", title="steps ago", axis=alt.Axis(tickMinStep=1, labelExpr="abs(datum.value)")),
             y=alt.Y("loss:Q", title=None, scale=alt.Scale(zero=False)),
         )
     )
@@ -106,7 +106,7 @@ def _lines(table: pd.DataFrame, columns: dict[str, str], zero_to_one: bool) -> a
         alt.Chart(long, height=_HEIGHT)
         .mark_line(point=alt.OverlayMarkDef(size=18))
         .encode(
-            x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1)),
+            x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d")),
             y=alt.Y("value:Q", title=None, scale=scale),
             color=alt.Color(
                 "curve:N",

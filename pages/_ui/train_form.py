@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from draem_core.data.datasets import Dataset
+from draem_core.data.layouts import FLAT
 from draem_core.devices import devices
 from draem_core.errors import DraemError
 from draem_core.training.config import ConfigError, TrainConfig, make_config
@@ -26,7 +27,8 @@ MEANING = {
     "data": "Its good training images are all that the network learns from.",
     "sources": "Textures that are pasted into good images as made-up defects. Or type a folder below the datasets'.",
     "name": "The folder below `runs/` that keeps weights, curves and pictures.",
-    "width": "Channels at full resolution. Twice as wide is about four times as slow; the original has 128 and 64.",
+    "reconstructive_width": "Channels at full resolution, 128 in the original. Twice as wide takes up to 4 × as long.",
+    "discriminative_width": "The same for the network that draws the anomaly map; 64 in the original.",
     "crop_size": "Side of the random squares that are trained on; 0: whole images. Crops suit textures, not shapes.",
     "batch_size": "Images per step. Larger is steadier and takes more memory.",
     "epochs": "How often each image is seen. Pictures and weights are kept after each.",
@@ -81,26 +83,26 @@ def launcher_has(launcher: Launcher, name: str) -> bool:
 def _ask(launcher: Launcher, folders: Sequence[Path]) -> tuple[dict[str, Any], Dataset | None]:
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("What to learn from")
+        st.markdown("#### What to learn from")
         data = _pick("data", "Dataset", [short_name(folder) for folder in folders])
         folder = next(folder for folder in folders if short_name(folder) == data)
         dataset = _opened(folder)
         sources = _pick("sources", "Anomaly sources", [BUILT_IN, *_texture_folders(folders)], accept_new_options=True)
         default = first_try(folder, labelled=dataset is not None and any(one.label for one in dataset.test))
         _name_field(launcher, folder)
-        st.subheader("How it is judged")
+        st.markdown("#### How it is judged")
         judged = _row(
             ("validation_share", "Validation share", default["validation_share"]),
             ("test_every", "Test every", default["test_every"]),
         )
     with right:
-        st.subheader("How large")
+        st.markdown("#### How large")
         sizes = _row(
-            ("width", "Width of the repainting network", default["widths"][0], "reconstructive_width"),
-            ("width", "Width of the judging network", default["widths"][1], "discriminative_width"),
+            ("reconstructive_width", "Width of the repainting network", default["widths"][0]),
+            ("discriminative_width", "Width of the judging network", default["widths"][1]),
         )
         sizes |= _row(("crop_size", "Crop size", default["crop_size"]), ("batch_size", "Batch size", 8))
-        st.subheader("How long")
+        st.markdown("#### How long")
         pace = _row(
             ("epochs", "Epochs", default["epochs"]),
             ("learning_rate", "Learning rate", default["learning_rate"]),
@@ -157,12 +159,12 @@ def _ask_more(default: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(*fields: tuple[Any, ...]) -> dict[str, Any]:
+def _row(*fields: tuple[str, str, float]) -> dict[str, Any]:
     """Draw number fields side by side; returns what is in them by their own name."""
     values = {}
     for column, field in zip(st.columns(len(fields)), fields, strict=True):
         with column:
-            values[field[-1] if len(field) > 3 else field[0]] = _number(*field)
+            values[field[0]] = _number(*field)
     return values
 
 
@@ -186,9 +188,7 @@ def _pick(name: str, label: str, options: Sequence[str], accept_new_options: boo
     key = f"train_{name}"
     if st.session_state.get(key) not in options and not accept_new_options:
         st.session_state[key] = options[0]
-    chosen = st.selectbox(
-        label, options, key=key, accept_new_options=accept_new_options, persist_state="session", required=True
-    )
+    chosen = st.selectbox(label, options, key=key, accept_new_options=accept_new_options, persist_state="session")
     return _explained(name, chosen or options[0])
 
 
@@ -241,9 +241,15 @@ def _sum(config: TrainConfig, images: int, launcher: Launcher) -> str:
     before = [one.run for one in launcher.line.tickets() if one.device == device]
     waits = f" It will wait in line for {device}, behind {before[-1]}." if before else ""
     return (
-        f"{images:,} good images, {steps:,} steps an epoch, {steps * config.epochs:,} in all, on {device}. "
+        f"{counted(images, 'good image')}, {counted(steps, 'step')} an epoch, {steps * config.epochs:,} in all, "
+        f"on {device}. "
         f"How long that takes is told from the first steps on.{waits}"
     )
+
+
+def counted(number: int, what: str) -> str:
+    """Return "1 step", "1,200 steps"."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _opened(folder: Path) -> Dataset | None:
@@ -256,7 +262,17 @@ def _opened(folder: Path) -> Dataset | None:
 
 @st.cache_data(ttl=30, show_spinner=False)
 def _texture_folders(datasets: Sequence[Path]) -> list[str]:
-    """Return the folders right below the roots that are no dataset and lead to none."""
-    taken = {parent for dataset in datasets for parent in (dataset, *dataset.parents)}
-    found = [path for root in dataset_roots() if root.is_dir() for path in sorted(root.iterdir()) if path.is_dir()]
-    return [short_name(path) for path in found if path not in taken and not path.name.startswith(".")]
+    """Return the folders below the roots that hold plain pictures, and those right below that hold nothing else."""
+    plain = [folder for folder in datasets if _is_plain(folder)]
+    roots = [root for root in dataset_roots() if root.is_dir()]
+    right_below = [path for root in roots for path in root.iterdir() if path.is_dir() and path.name[0] != "."]
+    inside = {path: [folder for folder in datasets if folder.is_relative_to(path)] for path in right_below}
+    whole = [path for path, held in inside.items() if all(folder in plain for folder in held)]
+    return sorted({short_name(path) for path in (*plain, *whole)})
+
+
+def _is_plain(folder: Path) -> bool:
+    try:
+        return library.dataset(folder).layout == FLAT
+    except DraemError:
+        return False

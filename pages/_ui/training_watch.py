@@ -49,7 +49,6 @@ def render_run(launcher: Launcher, name: str) -> None:
         return
     moving = standing.is_alive or standing.stage is Stage.ELSEWHERE
     st.fragment(_watch, run_every=1.0 if moving else None)(launcher, name, config, standing.stage)
-    _render_ways_on(launcher, name, config)
     if not moving:
         _render_diagnosis(launcher, name)
     with st.expander("What it was asked to do", icon=":material/list:"):
@@ -62,12 +61,12 @@ def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: Stage)
     if standing.stage is not drawn_for:
         st.rerun()
     icon, colour = _LOOK[standing.stage]
-    title, buttons = st.columns([3, 2], vertical_alignment="center")
-    with title:
-        st.header(f"{name} :{colour}-badge[{icon} {standing.stage.value}]")
-    with buttons:
-        _render_buttons(launcher, name, standing)
     folder = launcher.runs / name
+    st.header(f"{name} :{colour}-badge[{icon} {standing.stage.value}]")
+    with st.container(horizontal=True):
+        _render_buttons(launcher, name, standing)
+        if standing.stage is not Stage.WAITING:
+            _render_ways_on(folder, config)
     progress = read_progress(folder, config, _images(config))
     if standing.stage is Stage.WAITING:
         _render_waiting(launcher, standing, config)
@@ -100,7 +99,7 @@ def _render_buttons(launcher: Launcher, name: str, standing: Standing) -> None:
     ):
         try:
             launcher.resume(name)
-        except DraemError as error:
+        except (DraemError, OSError) as error:
             st.error(str(error), icon=":material/error:")
         else:
             st.rerun()
@@ -121,22 +120,15 @@ def _render_waiting(launcher: Launcher, standing: Standing, config: TrainConfig)
     )
 
 
-def _render_ways_on(launcher: Launcher, name: str, config: TrainConfig) -> None:
-    """Draw the buttons that lead on. They are drawn once there is a finished epoch, outside of what moves."""
-    st.fragment(_ways_on, run_every=2.0 if launcher.standing(name).is_alive else None)(launcher.runs / name, config)
-
-
-def _ways_on(folder: Path, config: TrainConfig) -> None:
+def _render_ways_on(folder: Path, config: TrainConfig) -> None:
     newest = max(folder.glob("checkpoints/epoch_*.safetensors"), default=None)
-    finished = bool(read_history(folder))
-    with st.container(horizontal=True):
-        to_explore = st.button(
-            "Open in Explore", icon=":material/image_search:", disabled=newest is None, help="The newest checkpoint"
-        )
-        to_epochs = st.button("Open in Epochs", icon=":material/movie:", disabled=not finished)
-    if to_explore and newest is not None:
+    explore = st.button(
+        "Open in Explore", icon=":material/image_search:", disabled=newest is None, help="With the newest checkpoint."
+    )
+    epochs = st.button("Open in Epochs", icon=":material/movie:", disabled=not (folder / "metrics.csv").exists())
+    if explore and newest is not None:
         _open_in_explore(newest, config.data)
-    if to_epochs:
+    if epochs:
         reviews.show_next(folder)
         st.switch_page("pages/3_Epochs.py", query_params={"run": short_name(folder)})
 

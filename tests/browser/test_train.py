@@ -1,0 +1,131 @@
+"""The Train page in a real browser: start, watch, reload meanwhile, wait in line, stop, resume, open elsewhere."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from machinery import ROOT, start_server
+from playwright.sync_api import Page, expect
+
+from draem_core.training.launcher import Launcher, Stage
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(sys.platform == "win32", reason="trainings are started where flock is"),
+]
+SECONDS = 90_000  # ms; a process has to load torch
+
+
+@pytest.fixture(scope="module")
+def launcher(home: Path) -> Iterator[Launcher]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield Launcher(home / "runs")
+    for ticket in reversed(Launcher(home / "runs").line.tickets()):
+        Launcher(home / "runs").stop(ticket.run)
+
+
+@pytest.fixture
+def train(launcher: Launcher, url: str, page: Page) -> Page:
+    page.set_default_timeout(SECONDS)
+    page.goto(f"{url}/Train")
+    return page
+
+
+def fill(page: Page, **fields: object) -> None:
+    """Type into fields by their label, one rerun each."""
+    for label, value in fields.items():
+        field = page.get_by_label(label.replace("_", " "), exact=True)
+        field.fill(str(value))
+        field.press("Enter")
+        expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def start(page: Page, name: str, epochs: int) -> None:
+    """Fill the form with a tiny training and start it."""
+    expect(page.get_by_role("heading", name="Train a network")).to_be_visible()
+    page.get_by_text("More: seed, device").click()
+    sizes = {"Width_of_the_repainting_network": 4, "Width_of_the_judging_network": 4, "Crop_size": 0, "Batch_size": 2}
+    fill(page, **sizes, Epochs=epochs, Image_height=32, Image_width=32, Probe_images=2, Validation_share=0)
+    fill(page, Name_of_the_run=name)
+    page.get_by_role("button", name="Start training").click()
+
+
+def expect_stage(page: Page, name: str, stage: Stage) -> None:
+    heading = page.get_by_role("heading", name=re.compile(rf"^{name}\b.*{stage.value}$"))
+    expect(heading).to_be_visible(timeout=SECONDS)
+
+
+def test_start_watch_reload_line_stop_resume_and_open(train: Page, launcher: Launcher, url: str) -> None:
+    page = train
+    start(page, "long", 5000)
+    expect_stage(page, "long", Stage.TRAINING)
+    assert "run=runs%2Flong" in page.url
+    expect(page.get_by_text("Repaints after epoch")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text(re.compile(r"\d of 5,000 epochs.* left"))).to_be_visible()
+
+    page.reload()
+    expect_stage(page, "long", Stage.TRAINING)
+    expect(page.get_by_text("Loss by epoch")).to_be_visible()
+    before = page.get_by_text("Repaints after epoch").inner_text()
+    expect(page.get_by_text(before)).to_have_count(0, timeout=SECONDS)  # it goes on under our eyes
+
+    page.goto(f"{url}/Train?run=none")  # a link to what is not there shows what trains
+    expect_stage(page, "long", Stage.TRAINING)
+    page.get_by_role("combobox").first.click()
+    page.get_by_role("option", name="New training").click()
+    start(page, "next", 5000)
+    expect_stage(page, "next", Stage.WAITING)
+    expect(page.get_by_text("behind long")).to_be_visible()
+    page.get_by_role("button", name="Take out of the line").click()
+    expect_stage(page, "long", Stage.TRAINING)
+    assert not (launcher.runs / "next").exists()
+
+    page.get_by_role("button", name="Stop").click()
+    expect_stage(page, "long", Stage.STOPPED)
+    assert launcher.standing("long").stage is Stage.STOPPED
+    page.get_by_role("button", name="Resume").click()
+    expect_stage(page, "long", Stage.TRAINING)
+
+    page.get_by_role("button", name="Open in Explore").click()
+    expect(page).to_have_url(re.compile(r"/Explore\?.*checkpoint=runs%2Flong%2Fcheckpoints%2Fepoch_\d+"))
+    expect(page.get_by_role("combobox", name=re.compile("Checkpoint"))).to_have_value(re.compile("^long"))
+    page.goto(f"{url}/Train")
+    expect_stage(page, "long", Stage.TRAINING)
+    page.get_by_role("button", name="Open in Epochs").click()
+    expect(page).to_have_url(re.compile(r"/Epochs\?.*run=runs%2Flong"))
+    expect(page.get_by_text(re.compile(r"^long, \d+ epochs")).first).to_be_visible()
+
+
+def test_a_training_outlives_the_app(launcher: Launcher, home: Path, page: Page) -> None:
+    if not any(ticket.run == "long" for ticket in launcher.line.tickets()):
+        launcher.resume("long")
+    (pid,) = (ticket.pid for ticket in launcher.line.tickets() if ticket.run == "long")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRAEM_HOME", str(home))
+        for _ in range(2):  # an app, and the next one after its end
+            process, url = start_server(ROOT / "app.py", home / "another.log")
+            page.goto(f"{url}/Train")
+            expect_stage(page, "long", Stage.TRAINING)
+            process.kill()
+            process.wait(10)
+    os.kill(pid, 0)
+    launcher.stop("long")
+
+
+def test_what_is_wrong_is_said_beside_the_form(train: Page, launcher: Launcher) -> None:
+    page = train
+    page.get_by_role("combobox").first.click()
+    page.get_by_role("option", name="New training").click()
+    fill(page, Name_of_the_run="../out")
+    expect(page.get_by_text("'../out' is no name for a run")).to_be_visible()
+    expect(page.get_by_role("button", name="Start training")).to_be_disabled()
+    fill(page, Name_of_the_run="long", Crop_size=100)
+    expect(page.get_by_text("crop_size must divide by 32")).to_be_visible()
+    fill(page, Crop_size=0)
+    expect(page.get_by_text("never overwritten")).to_be_visible()
+    page.get_by_role("button", name="Watch or resume it").click()
+    expect_stage(page, "long", Stage.STOPPED)
