@@ -193,9 +193,12 @@ def test_float16_steps_that_overflow_are_left_out(tmp_path, images, textures, mo
 
     monkeypatch.setattr("draem_core.training.loop.gradient_norms", overflow)
     steps = []
-    train(config(tmp_path, epochs=1, precision="float16"), images, textures, on_step=steps.append)
-    assert [np.isfinite(step.gradient_norm) for step in steps] == [True, False]
-    assert pd.read_csv(tmp_path / "layers.csv")["gradient_norm"].notna().all()
+    train(config(tmp_path, epochs=3, precision="float16"), images, textures, on_step=steps.append)
+    finite = [bool(np.isfinite(step.gradient_norm)) for step in steps]
+    assert not finite[1], "and perhaps the first ones, while the scale comes down by itself"
+    assert finite[-2:] == [True, True]
+    last = pd.read_csv(tmp_path / "layers.csv").query("epoch == 3")
+    assert last["gradient_norm"].gt(0).all(), "the mean is over the steps that were taken"
 
 
 def test_held_out_images_are_not_trained_on_and_always_get_the_same_defects(tmp_path, images, textures):
@@ -313,12 +316,18 @@ def test_a_full_disk_keeps_the_last_good_state(tmp_path, images, textures, monke
     assert_same_run(tmp_path / "whole", tmp_path / "run")
 
 
-def test_a_run_folder_that_vanishes_is_told(tmp_path, images, textures):
-    def vanish(report):
-        shutil.rmtree(tmp_path / "run")
-
-    with pytest.raises(RunFolderError, match="checkpoints is gone, so epoch 2 cannot be saved"):
-        train(config(tmp_path / "run"), images, textures, on_epoch=vanish)
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (".", r"run/steps\.csv is gone, so the run cannot be written down.*the last saved epoch"),
+        ("checkpoints", "checkpoints is gone, so epoch 2 cannot be saved"),
+    ],
+)
+def test_a_folder_that_vanishes_is_told(tmp_path, images, textures, lost, told):
+    with pytest.raises(RunFolderError, match=told):
+        train(
+            config(tmp_path / "run"), images, textures, on_epoch=lambda report: shutil.rmtree(tmp_path / "run" / lost)
+        )
 
 
 def test_damaged_run_folders_are_told(tmp_path, images, textures):
@@ -484,20 +493,19 @@ def command(tmp_path_factory):
     return arguments
 
 
-def test_killed_with_9_anywhere_the_command_goes_on_as_if_nothing_had_happened(tmp_path, command):
-    """Real processes, real kills, after the first epoch and in the midst of a later one."""
+def test_killed_with_9_the_command_goes_on_as_if_nothing_had_happened(tmp_path, command):
+    """Real processes, a real kill in the midst of an epoch."""
     options = ("--test-every", "1", "--precision", "float32")
     whole = [sys.executable, *command(tmp_path / "whole", *options)]
     subprocess.run(whole, cwd=ROOT, check=True, capture_output=True, timeout=240)
     killed = [sys.executable, *command(tmp_path / "run", *options)]
     steps = tmp_path / "run" / "steps.csv"
-    for rows in (3, 8):
-        process = subprocess.Popen(killed, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not (steps.exists() and steps.read_text().count("\n") > rows):
-            time.sleep(0.005)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    process = subprocess.Popen(killed, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (steps.exists() and steps.read_text().count("\n") > 7):
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)  # in the fourth epoch: two steps each, and the header
+    process.wait()
     done = subprocess.run(killed, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert "epoch 1  " not in done.stdout, "finished epochs are not repeated"
@@ -505,7 +513,7 @@ def test_killed_with_9_anywhere_the_command_goes_on_as_if_nothing_had_happened(t
 
 
 def test_two_processes_train_one_network(tmp_path, command):
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     options = ("--device", "cpu", "--precision", "float32", "--epochs", "2", "--batch-size", "3")
     done = subprocess.run(
         [*torchrun, *command(tmp_path / "run", *options)],

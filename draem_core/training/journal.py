@@ -8,8 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from draem_core.atomic import write_atomically
+from draem_core.errors import DraemError
 
 Cell = str | int | float | None
+
+
+class RunFolderError(DraemError):
+    """A run folder cannot be used; the message says why and what to do."""
 
 
 class Journal:
@@ -29,9 +34,26 @@ class Journal:
         write_atomically(path, "".join(kept).encode())
 
     def append(self, rows: Iterable[Sequence[Cell]]) -> None:
-        """Add rows at the end."""
-        with self.path.open("a", encoding="utf-8", newline="") as file:
-            file.write("".join(_line(row) for row in rows))
+        """Add rows at the end.
+
+        Raises:
+            RunFolderError: the file was taken away meanwhile; a new one would lack what came before.
+            OSError: no space.
+        """
+        try:
+            with self.path.open("r+", encoding="utf-8", newline="") as file:
+                file.seek(0, io.SEEK_END)
+                file.write("".join(_line(row) for row in rows))
+        except FileNotFoundError as error:
+            raise gone(self.path, "the run cannot be written down") from error
+
+
+def gone(path: Path, consequence: str) -> RunFolderError:
+    """Return the error for a file or folder of a run that has vanished while it was going on."""
+    return RunFolderError(
+        f"{path} is gone, so {consequence}. "
+        "Bring the folder back and give the same command again; it goes on from the last saved epoch."
+    )
 
 
 def read_journal(path: Path, columns: Sequence[str]) -> pd.DataFrame:

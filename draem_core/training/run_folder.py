@@ -16,10 +16,9 @@ from pydantic import ValidationError
 from draem_core.atomic import write_atomically
 from draem_core.checkpoints import save_checkpoint
 from draem_core.devices import describe_machine
-from draem_core.errors import DraemError
 from draem_core.models import Draem
 from draem_core.training.config import ConfigError, TrainConfig
-from draem_core.training.journal import Journal
+from draem_core.training.journal import Journal, RunFolderError, gone
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.training.probes import PROBE_COLUMNS, ProbeStore
 from draem_core.training.reports import STEP_COLUMNS
@@ -33,8 +32,7 @@ _MAY_CHANGE = {
 }
 
 
-class RunFolderError(DraemError):
-    """A run folder cannot be used; the message says why and what to do."""
+__all__ = ["Journals", "RunFolder", "RunFolderError", "environment"]
 
 
 @dataclass(frozen=True)
@@ -116,10 +114,7 @@ class RunFolder:
             CheckpointError, OSError: it cannot be written; what was there before is untouched.
         """
         if not self.checkpoints.is_dir():
-            raise RunFolderError(
-                f"{self.checkpoints} is gone, so epoch {state['epoch']} cannot be saved. "
-                "Bring the folder back and give the same command again; it goes on from the last saved epoch."
-            )
+            raise gone(self.checkpoints, f"epoch {state['epoch']} cannot be saved")
         checkpoint = self.checkpoint(int(state["epoch"]))
         save_checkpoint(checkpoint, model, card, dtype=getattr(torch, config.checkpoint_dtype))
         table = pd.DataFrame(state["history"]).to_csv(index=False)

@@ -75,7 +75,14 @@ def validate(
     with torch.no_grad():
         for part in held_out.split(max(1, config.batch_size // 2)):
             good = random_crops(part.to(device), config.train_size, generator).float() / 255
-            bad = synthesise(good, textures, generator, clean_share=0.0, cutpaste_share=config.cutpaste_share)
+            bad = synthesise(
+                good,
+                textures,
+                generator,
+                clean_share=0.0,
+                max_image_share=config.max_image_share,
+                cutpaste_share=config.cutpaste_share,
+            )
             truth = torch.cat((torch.zeros_like(bad.anomaly_mask), bad.anomaly_mask))
             shown = torch.cat((good, bad.corrupted)).contiguous(memory_format=torch.channels_last)
             with autocast(device, short):
