@@ -19,9 +19,8 @@ def render_findings(review: Review, epoch: int | None) -> None:
         for finding in findings:
             render_finding(finding)
     else:
-        st.success(
-            f"Nothing looks wrong {when}: the pictures vary, maps stay dark on good parts.", icon=":material/check:"
-        )
+        seen = "the pictures vary, maps stay dark on good parts" if review.epochs else "losses and layers behave"
+        st.success(f"Nothing looks wrong {when}: {seen}.", icon=":material/check:")
     warning = review.warnings().get(epoch or int(review.metrics["epoch"].iloc[-1]))
     if warning and not any(finding.evidence == warning for finding in findings):
         st.warning(warning, icon=":material/balance:")

@@ -13,6 +13,7 @@ export default function ({ data, parentElement, setStateValue }) {
 
 function createReviewer(root) {
   let digest = "";
+  let decoded = null; // the digest whose pictures are all there
   let shown = null; // { runs, board, charts, table, heat }
   let settings = null;
   let settled = null; // the settings that the server knows
@@ -114,6 +115,7 @@ function createReviewer(root) {
         await run.load(epoch);
         if (settings && (epoch === settings.epoch || epoch === settings.other_epoch)) requestPaint();
       }
+    decoded = wanted;
   }
 
   function change(changes) {
@@ -204,7 +206,7 @@ function createReviewer(root) {
   resized.observe(root);
 
   Object.defineProperty(root, "draemReviewer", {
-    value: Object.freeze({ settings: () => ({ ...settings }), epochs: () => shown.runs[0].epochs }),
+    value: Object.freeze({ settings: () => ({ ...settings }), decoded: () => decoded === digest }),
     configurable: true,
   });
 
