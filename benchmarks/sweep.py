@@ -1,5 +1,7 @@
 """Time ThresholdSweep on a dataset of drawn maps against the loop that people write, and compare their counts.
 
+SettingsGrid, which counts every minimum area too and so feeds the Tune page, is timed beside it, in one thread.
+
 Run from the project's root: ``python -m benchmarks.sweep [--maps N]``. The loop takes hours on 1,000 maps, so it is
 timed on a few maps and thresholds spread over the whole, and scaled; scikit-learn's share is scaled linearly too.
 """
@@ -15,6 +17,7 @@ from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
 from draem_core.metrics import Counts, count
+from draem_core.settings_grid import MIN_AREAS, SettingsGrid
 from draem_core.sweep import KERNEL_SIZES, ThresholdSweep
 
 SIDE = 256
@@ -32,15 +35,32 @@ def main() -> None:
         started = time.perf_counter()
         readout = ThresholdSweep.from_maps(maps, masks).at(sensitivity=0.5, kernel_size=3)
         sweep_seconds = time.perf_counter() - started
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        peak = peak_memory()
+        started = time.perf_counter()
+        outcome = SettingsGrid.from_maps(maps, masks).at(sensitivity=0.5, kernel_size=3, min_area=0)
+        grid_seconds, grid_peak = time.perf_counter() - started, peak_memory()
         sample = np.linspace(0, number - 1, SAMPLED_MAPS).astype(int)
         loop_seconds, differences = time_loop(np.array(maps[sample]), np.array(masks[sample]), number)
     print(f"{number} maps of {SIDE}×{SIDE}, {len(KERNEL_SIZES)} kernel sizes {KERNEL_SIZES[0]}…{KERNEL_SIZES[-1]}")
     print(f"sweep, every sensitivity   {sweep_seconds:10.1f} s   peak memory {peak:.2f} GiB")
+    same = (outcome.pixel, outcome.image, outcome.regions_found) == (
+        readout.pixel,
+        readout.image,
+        readout.regions_found,
+    )
+    print(
+        f"grid, {len(MIN_AREAS)} areas as well    {grid_seconds:10.1f} s   peak memory {grid_peak:.2f} GiB"
+        f"   counts {'equal' if same else 'differ'}"
+    )
     print(f"loop, {LOOP_THRESHOLDS} thresholds       {loop_seconds:10.0f} s   (scaled from {SAMPLED_MAPS} maps)")
     print(f"ratio                      {loop_seconds / sweep_seconds:10.0f} ×")
     print(f"settings with other counts {differences:10d}   of {len(KERNEL_SIZES) * len(SAMPLED_SENSITIVITIES)}")
     print(f"at sensitivity 0.5, kernel 3: pixel F1 {readout.pixel.f1:.4f}, AUROC {readout.pixel_auroc:.4f}")
+
+
+def peak_memory() -> float:
+    """Return the most memory (GiB) that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def draw_dataset(folder: Path, number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -61,7 +61,7 @@ async def measure(browser: Browser, url: str, view: str, slider: str, seconds: f
     messages: list[object] = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: messages.append(frame)))
     await page.goto(f"{url}{VIEWS[view]}{'&zones=true' if slider == 'unsure' else ''}")
-    await page.wait_for_function("document.querySelector('.draem-tuner:not(.loading) [data-slot=ngGood]')?.innerText")
+    await page.locator(".draem-tuner:not(.loading) [data-slot=ngGood]:not(:empty)").wait_for()
     await page.wait_for_timeout(1000)
     messages.clear()
     frames = await drag(page, ".scatter" if slider == "line" else f"#{slider}", seconds)

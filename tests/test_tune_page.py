@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 from tiny_home import DEFECTS, GOOD
 
 from draem_core import Predictor, load_checkpoint
 from draem_core.data.datasets import open_dataset
-from draem_core.scoring import score_dataset
+from draem_core.scoring import run, score_dataset
 from draem_core.settings_grid import SettingsGrid
 from draem_core.tuning import TuningSet, count_settings
+from pages._ui import scored
 from pages._ui.tuner import TunerSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -259,6 +262,42 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(home: Path) -> None:
     (home / ".cache").unlink()
     at.button[-1].click()
     assert shown(settle(at)).facts["title"] == "datasets/tiles"
+
+
+# --- long work ------------------------------------------------------------------------------------------------------
+
+
+def button(at: AppTest, label: str) -> Button:
+    return next(one for one in at.button if one.label == label)
+
+
+def test_many_images_are_scored_when_asked_stopped_and_gone_on_with(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, score = threading.Event(), run._predicted
+
+    def slowly(predictor: Predictor, pictures: list) -> Iterator[tuple]:
+        assert go.wait(60)
+        return score(predictor, pictures)
+
+    monkeypatch.setattr(run, "_predicted", slowly)
+    monkeypatch.setattr(scored, "_ASK_ABOVE", 3)
+    at = AppTest.from_file(APP, default_timeout=60).switch_page("pages/2_Tune.py").run()
+    assert f"each of the **{IMAGES} test images** once" in words(at)
+    assert not list((home / ".cache").rglob("maps.npy"))
+    button(at, "Score the dataset").click().run()
+    assert at.get("progress")[0].proto.text.startswith(f"Running the network: 0 of {IMAGES} images")
+    another = AppTest.from_file(APP, default_timeout=60).switch_page("pages/2_Tune.py").run()
+    assert another.get("progress"), "a second visitor sees the same work"
+    button(at, "Stop").click().run()
+    go.set()
+    settle(at)
+    assert "Stopped after" in words(at)
+    button(at, "Go on").click().run()
+    settle(at)
+    assert len(shown(at).facts["images"]) == IMAGES
+    np.testing.assert_array_equal(shown(at).arrays["imageStops"], counted(home, tmp_path).grid.image_stops.ravel())
+    assert len(shown(settle(another)).facts["images"]) == IMAGES
 
 
 # --- goals and trust ------------------------------------------------------------------------------------------------
