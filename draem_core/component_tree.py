@@ -35,7 +35,9 @@ class ComponentTree:
 
 
 def component_tree(levels: np.ndarray, marked: np.ndarray, weights: np.ndarray) -> ComponentTree:
-    """Build the tree of levels (H, W) of unsigned integers; marked (H, W) bool and weights (H, W) float64 are summed.
+    """Build the tree of levels (H, W) of unsigned integers.
+
+    marked: (P,) flat indices of the pixels that ``truth`` counts. weights: (P,) float64, what ``weight`` sums of them.
 
     A union-find over pixels of falling level, as in Berger et al., "Effective component tree computation with
     application to pattern recognition in astronomical imaging", ICIP 2007.
@@ -44,9 +46,7 @@ def component_tree(levels: np.ndarray, marked: np.ndarray, weights: np.ndarray) 
     framed = np.zeros((height + 2, width + 2), np.int32)  # with a frame at level 0 every pixel has eight neighbours
     framed[1:-1, 1:-1] = levels
     inside = np.arange(framed.size).reshape(framed.shape)[1:-1, 1:-1].ravel()
-    level, area, parent, truth, weight, node_of = _build(
-        framed.ravel(), inside[marked.ravel()], weights[marked], width + 2
-    )
+    level, area, parent, truth, weight, node_of = _build(framed.ravel(), inside[marked], weights, width + 2)
     return ComponentTree(level, area, parent, truth, weight, node_of[inside])
 
 

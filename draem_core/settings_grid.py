@@ -10,12 +10,12 @@ from functools import cached_property
 
 import numba
 import numpy as np
-from scipy import ndimage
 
 from draem_core.component_tree import ComponentTree, component_tree
 from draem_core.metrics import Counts
-from draem_core.postprocess import EIGHT_CONNECTED, opening
+from draem_core.postprocess import opening
 from draem_core.sweep import KERNEL_SIZES, checked_images
+from draem_core.tally import TrueRegions
 
 LOGIT_SPAN, LOGIT_STEP = 16, 0.05
 
@@ -122,17 +122,17 @@ class SettingsGrid:
         defect_total = good_total = 0
         for anomaly_map, truth, label in checked_images(maps, gt_masks, labels):
             levels = np.searchsorted(thresholds, anomaly_map).astype(np.uint16)
-            regions = _regions(truth if truth is not None else np.zeros(anomaly_map.shape, bool))
-            firsts = np.empty((*shape[:2], 1 + regions.count), np.uint16)
+            regions = TrueRegions.of(truth if truth is not None else np.zeros(anomaly_map.shape, bool))
+            firsts = np.empty((*shape[:2], 1 + regions.starts.size), np.uint16)
             for row, size in enumerate(sizes):
-                tree = component_tree(opening(levels, size), regions.mask, regions.weights)
+                tree = component_tree(opening(levels, size), regions.pixels, regions.weights)
                 bucket = np.searchsorted(areas, tree.area, side="right") - 1
                 firsts[row] = stops.size - _highest(tree, bucket, areas.size, regions)
                 if truth is not None:
                     _add(tree, bucket, (defect[row], good[row], blobs[row], overlap[row]))
             image_stops.append(firsts[:, :, :1])
             region_stops.append(firsts[:, :, 1:])
-            region_images.append(np.full(regions.count, len(image_labels)))
+            region_images.append(np.full(regions.starts.size, len(image_labels)))
             image_labels.append(label)
             if truth is not None:
                 defect_total += int(truth.sum())
@@ -247,30 +247,6 @@ class SettingsGrid:
         return above[firsts]
 
 
-@dataclass(frozen=True, eq=False)
-class _Regions:
-    """A ground truth's regions: mask (H, W), each pixel's weight (H, W), pixels (P,) region by region, their starts."""
-
-    mask: np.ndarray
-    weights: np.ndarray
-    pixels: np.ndarray
-    starts: np.ndarray
-
-    @property
-    def count(self) -> int:
-        return self.starts.size - 1
-
-
-def _regions(truth: np.ndarray) -> _Regions:
-    labels, _ = ndimage.label(truth, structure=EIGHT_CONNECTED)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    pixels = np.flatnonzero(labels)
-    pixels = pixels[np.argsort(labels.ravel()[pixels], kind="stable")]
-    weights = np.divide(1.0, sizes, out=np.zeros(sizes.size), where=sizes > 0)[labels]
-    return _Regions(truth, weights, pixels, np.cumsum(sizes))
-
-
 def _add(tree: ComponentTree, bucket: np.ndarray, sums: tuple[np.ndarray, ...]) -> None:
     """Add a tree's nodes to the four difference arrays (A, S + 1) of one kernel size."""
     columns = sums[0].shape[1]
@@ -281,11 +257,12 @@ def _add(tree: ComponentTree, bucket: np.ndarray, sums: tuple[np.ndarray, ...]) 
         np.subtract.at(total, (bucket, end), value)
 
 
-def _highest(tree: ComponentTree, bucket: np.ndarray, areas: int, regions: _Regions) -> np.ndarray:
+def _highest(tree: ComponentTree, bucket: np.ndarray, areas: int, regions: TrueRegions) -> np.ndarray:
     """Return (A, 1 + R): the highest level with a region of each minimum area; anywhere, and touching each region."""
-    highest = np.zeros((areas, 1 + regions.count), np.int64)
+    highest = np.zeros((areas, 1 + regions.starts.size), np.int64)
     np.maximum.at(highest[:, 0], bucket, tree.level)
-    _climb(highest, tree.node_of[regions.pixels], regions.starts, tree.parent, tree.level, bucket)
+    ends = np.append(regions.starts, regions.pixels.size)
+    _climb(highest, tree.node_of[regions.pixels], ends, tree.parent, tree.level, bucket)
     return np.maximum.accumulate(highest[::-1])[::-1]
 
 

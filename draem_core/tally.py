@@ -47,7 +47,7 @@ class Tally:
         """Count one map (H, W) float32 without NaN, its mask (H, W) bool or None, and whether the image is defect."""
         levels, ranks = _rank(anomaly_map)
         bins = np.searchsorted(self.thresholds, levels)
-        regions = None if truth is None else _TrueRegions.of(truth)
+        regions = None if truth is None else TrueRegions.of(truth)
         image_scores = np.empty((len(self.kernel_sizes), 1), np.float32)
         region_scores = np.empty((len(self.kernel_sizes), regions.starts.size if regions else 0), np.float32)
         for row, kernel_size in enumerate(self.kernel_sizes):
@@ -65,7 +65,7 @@ class Tally:
         self.image_scores.append(image_scores)
         self.image_labels.append(label)
 
-    def _count_pixels(self, row: int, opened: np.ndarray, bins: np.ndarray, regions: "_TrueRegions") -> None:
+    def _count_pixels(self, row: int, opened: np.ndarray, bins: np.ndarray, regions: "TrueRegions") -> None:
         """Add a map's opened ranks (H·W,) to the histograms, touching only the bins that it fills."""
         pixels = np.bincount(opened)
         present = np.flatnonzero(pixels)
@@ -77,7 +77,7 @@ class Tally:
 
 
 @dataclass(frozen=True, eq=False)
-class _TrueRegions:
+class TrueRegions:
     """A ground-truth mask's pixels (P,) as flat indices, region by region; where each region starts; 1 / its area."""
 
     pixels: np.ndarray
@@ -85,7 +85,7 @@ class _TrueRegions:
     weights: np.ndarray
 
     @classmethod
-    def of(cls, truth: np.ndarray) -> "_TrueRegions":
+    def of(cls, truth: np.ndarray) -> "TrueRegions":
         labels, _ = ndimage.label(truth, structure=EIGHT_CONNECTED)
         pixels = np.flatnonzero(labels)
         pixels = pixels[np.argsort(labels.ravel()[pixels], kind="stable")]

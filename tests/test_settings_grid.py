@@ -138,7 +138,7 @@ def test_the_tree_holds_the_regions_of_every_level(seed: int, height: int, width
     rng = np.random.default_rng(seed)
     levels = rng.integers(0, top + 1, (height, width)).astype(np.uint16)
     marked, weights = rng.random(levels.shape) < 0.3, rng.random(levels.shape)
-    tree = component_tree(levels, marked, weights)
+    tree = component_tree(levels, np.flatnonzero(marked), weights[marked])
     for level in range(top + 1):
         labels, number = ndimage.label(levels > level, EIGHT)
         alive = (tree.level > level) & (tree.until <= level)
