@@ -1,4 +1,5 @@
-// The sensitivity axis that slider, histogram and threshold lines share: places from 0 (left) to 1. Pure.
+// What the drawings share: the sensitivity axis of slider, histogram and threshold lines, with places from 0 (left) to
+// 1, and a canvas to draw on.
 
 function placeOf(sensitivity, onLogitScale) {
   if (!onLogitScale) return sensitivity;
@@ -11,4 +12,16 @@ function tickNames(onLogitScale) {
   const names = ticks.map((tick) => String(tick).replace("-", MINUS).replace("0.", "."));
   names[0] = `${onLogitScale ? "logit" : "score"} ${names[0]}`;
   return names;
+}
+
+/** An empty canvas as sharp as the screen: { context, width, height, ratio }, null where it is not laid out. */
+function emptied(canvas) {
+  const ratio = window.devicePixelRatio || 1;
+  const width = Math.round(canvas.clientWidth * ratio);
+  const height = Math.round(canvas.clientHeight * ratio);
+  if (!width) return null;
+  const context = canvas.getContext("2d");
+  if (canvas.width === width && canvas.height === height) context.clearRect(0, 0, width, height);
+  else Object.assign(canvas, { width, height });
+  return { context, width, height, ratio };
 }

@@ -83,9 +83,16 @@ function createCounts(data) {
     for (const counts of flagged) for (let i = 1; i < stops; i++) counts[i] += counts[i - 1];
     const tp = along(data.defectPixels, where);
     const fp = along(data.goodPixels, where);
-    const share = (counts, total) => Float64Array.from(counts, (count) => count / total);
-    const precision = (hits, alarms) =>
-      Float64Array.from(hits, (hit, i) => (hit + alarms[i] ? hit / (hit + alarms[i]) : NaN));
+    const share = (counts, total) => {
+      const shares = new Float64Array(stops);
+      for (let i = 0; i < stops; i++) shares[i] = counts[i] / total;
+      return shares;
+    };
+    const precision = (hits, alarms) => {
+      const shares = new Float64Array(stops);
+      for (let i = 0; i < stops; i++) shares[i] = hits[i] / (hits[i] + alarms[i]); // NaN where nothing is flagged
+      return shares;
+    };
     return {
       imageRecall: share(flagged[1], defects),
       imageAlarms: share(flagged[0], images - defects),

@@ -1,4 +1,7 @@
-// ROC, precision–recall and PRO curves of the present kernel and area, with the present point on them.
+// ROC, precision–recall and PRO curves of the present kernel and area, with the present point on them. The curves are
+// drawn where kernel or area change; the point is an element that moves over them.
+
+const CURVE_MARGIN = 5; // px, as in tuner.css
 
 const CURVES = [
   { id: "imageRoc", x: "imageAlarms", y: "imageRecall", from: "corner" },
@@ -9,7 +12,11 @@ const CURVES = [
 
 function createCurves(root, counts) {
   let known = null; // rates of the kernel and area drawn last
-  const canvases = CURVES.map((curve) => ({ ...curve, canvas: root.querySelector(`[data-curve=${curve.id}]`) }));
+  const plots = CURVES.map((curve) => ({
+    ...curve,
+    canvas: root.querySelector(`[data-curve=${curve.id}]`),
+    point: root.querySelector(`[data-point=${curve.id}]`),
+  }));
 
   function ratesAt(where) {
     if (known?.row !== where.row) known = { row: where.row, rates: counts.curves(where) };
@@ -18,14 +25,11 @@ function createCurves(root, counts) {
 
   function draw(where, colors) {
     const rates = ratesAt(where);
-    for (const { canvas, x, y, from, limit = 1 } of canvases) {
-      const ratio = window.devicePixelRatio || 1;
-      const width = Math.round(canvas.clientWidth * ratio);
-      const height = Math.round(canvas.clientHeight * ratio);
-      if (!width) continue;
-      Object.assign(canvas, { width, height });
-      const context = canvas.getContext("2d");
-      const margin = 5 * ratio;
+    for (const { canvas, x, y, from, limit = 1 } of plots) {
+      const sheet = emptied(canvas);
+      if (!sheet) continue;
+      const { context, width, height, ratio } = sheet;
+      const margin = CURVE_MARGIN * ratio;
       const toX = (value) => margin + (Math.min(value, limit) / limit) * (width - 2 * margin);
       const toY = (value) => height - margin - value * (height - 2 * margin);
       context.strokeStyle = colors.axis;
@@ -44,39 +48,46 @@ function createCurves(root, counts) {
       context.lineWidth = 1.8 * ratio;
       context.lineJoin = "round";
       context.stroke();
-      const [atX, atY] = [rates[x][where.stop], rates[y][where.stop]];
-      if (!Number.isFinite(atX) || !Number.isFinite(atY)) continue;
-      context.beginPath();
-      context.arc(toX(atX), toY(atY), 4 * ratio, 0, 2 * Math.PI);
-      context.fillStyle = colors.accent;
-      context.fill();
-      context.strokeStyle = colors.paper;
-      context.lineWidth = 1.5 * ratio;
-      context.stroke();
     }
   }
 
-  /** The point of each curve in words, for the captions. */
-  function points(where) {
+  /** Move the points; returns where they are, by curve, for the captions. */
+  function movePoints(where) {
     const rates = ratesAt(where);
-    return Object.fromEntries(CURVES.map(({ id, x, y }) => [id, [rates[x][where.stop], rates[y][where.stop]]]));
+    const places = {};
+    for (const { id, point, x, y, limit = 1 } of plots) {
+      const [atX, atY] = (places[id] = [rates[x][where.stop], rates[y][where.stop]]);
+      point.hidden = !Number.isFinite(atX) || !Number.isFinite(atY);
+      if (point.hidden) continue;
+      point.style.setProperty("--x", Math.min(atX, limit) / limit);
+      point.style.setProperty("--y", atY);
+    }
+    return places;
   }
 
-  return { draw, points };
+  return { draw, movePoints };
 }
 
 function trace(context, xs, ys, { toX, toY, from, limit }) {
+  let [lastX, lastY] = [NaN, NaN]; // the point before, as rates
+  let [drawnX, drawnY] = [NaN, NaN]; // where the pen is
+  const lineTo = (x, y, isLast) => {
+    const [atX, atY] = [toX(x), toY(y)];
+    if (!isLast && Math.abs(atX - drawnX) + Math.abs(atY - drawnY) < 1) return; // less than a pixel
+    context.lineTo(atX, atY);
+    [drawnX, drawnY] = [atX, atY];
+  };
   context.beginPath();
   if (from === "corner") context.moveTo(toX(0), toY(0));
-  let last = [NaN, NaN];
   for (let i = 0; i < xs.length; i++) {
-    if (!Number.isFinite(xs[i]) || !Number.isFinite(ys[i]) || (xs[i] === last[0] && ys[i] === last[1])) continue;
-    if (xs[i] > limit && last[0] <= limit) {
-      const share = (limit - last[0]) / (xs[i] - last[0]);
-      context.lineTo(toX(limit), toY(last[1] + share * (ys[i] - last[1])));
+    const [x, y] = [xs[i], ys[i]];
+    if (!Number.isFinite(x) || !Number.isFinite(y) || (x === lastX && y === lastY)) continue;
+    if (x > limit) {
+      if (lastX <= limit) lineTo(limit, lastY + ((limit - lastX) / (x - lastX)) * (y - lastY), true);
+      return;
     }
-    if (xs[i] > limit) break;
-    context.lineTo(toX(xs[i]), toY(ys[i]));
-    last = [xs[i], ys[i]];
+    lineTo(x, y, false);
+    [lastX, lastY] = [x, y];
   }
+  if (Number.isFinite(lastX)) lineTo(lastX, lastY, true);
 }

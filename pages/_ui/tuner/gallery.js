@@ -1,18 +1,29 @@
 // Rows of thumbnails: which images change their verdict, and the gallery in its orders. A click opens one in Explore.
 
-const FLIPS_SHOWN = 12;
+const FLIPS_SHOWN = 12; // at first, and more with each click on "more"
 const GALLERY_SHOWN = 24;
 
 const ZONE_WORDS = { ng: "NG", unsure: "unsure", ok: "OK" };
 
-/** A fixed number of tiles; each frame changes only what differs. */
-function createTiles(list, count, onOpen) {
-  const tiles = Array.from({ length: count }, () => {
+/** A row of tiles that grows with the entries; each frame changes only what differs. */
+function createTiles(list, onOpen) {
+  const tiles = [];
+  const pictures = new Map(); // by image: an element that keeps its picture decoded while a drag shows others
+
+  function pictureOf(image) {
+    if (!pictures.has(image)) {
+      const picture = Object.assign(document.createElement("img"), { alt: "", decoding: "async", src: image.thumbnail });
+      pictures.set(image, picture);
+    }
+    return pictures.get(image);
+  }
+
+  function addTile() {
     const item = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
     button.className = "tile";
-    const picture = Object.assign(document.createElement("img"), { alt: "", decoding: "sync" });
+    const picture = document.createElement("i");
     const badge = document.createElement("b");
     const name = document.createElement("span");
     button.append(picture, badge, name);
@@ -21,30 +32,50 @@ function createTiles(list, count, onOpen) {
     list.append(item);
     const tile = { item, button, picture, badge, name, image: null, key: "" };
     button.onclick = () => tile.image && onOpen(tile.image.name);
-    return tile;
-  });
+    tiles.push(tile);
+  }
+
+  function fill(tile, entry) {
+    const key = entry ? `${entry.image.name}\n${entry.badge}\n${entry.wrong}\n${entry.words}` : "";
+    if (key === tile.key) return;
+    tile.key = key;
+    tile.item.hidden = !entry;
+    if (!entry) return;
+    if (tile.image !== entry.image) {
+      tile.image = entry.image;
+      tile.picture.replaceChildren(...(entry.image.thumbnail ? [pictureOf(entry.image)] : []));
+      tile.name.textContent = shortName(entry.image.name);
+    }
+    tile.badge.textContent = entry.badge;
+    tile.badge.dataset.zone = entry.zone;
+    tile.button.classList.toggle("wrong", entry.wrong);
+    tile.button.title = `${entry.image.name}: ${entry.words}. Click to open it in Explore.`;
+    tile.button.setAttribute("aria-label", `${entry.image.name}: ${entry.words}`);
+  }
 
   /** `entries`: { image, badge, zone, wrong, words } of each tile in turn. */
   return function show(entries) {
-    tiles.forEach((tile, i) => {
-      const entry = entries[i];
-      const key = entry ? `${entry.image.name}\n${entry.badge}\n${entry.wrong}\n${entry.words}` : "";
-      if (key === tile.key) return;
-      tile.key = key;
-      tile.item.hidden = !entry;
-      if (!entry) return;
-      if (tile.image !== entry.image) {
-        tile.image = entry.image;
-        if (entry.image.thumbnail) tile.picture.src = entry.image.thumbnail;
-        tile.picture.hidden = !entry.image.thumbnail;
-        tile.name.textContent = shortName(entry.image.name);
-      }
-      tile.badge.textContent = entry.badge;
-      tile.badge.dataset.zone = entry.zone;
-      tile.button.classList.toggle("wrong", entry.wrong);
-      tile.button.title = `${entry.image.name}: ${entry.words}. Click to open it in Explore.`;
-      tile.button.setAttribute("aria-label", `${entry.image.name}: ${entry.words}`);
-    });
+    while (tiles.length < entries.length) addTile();
+    tiles.forEach((tile, i) => fill(tile, entries[i]));
+  };
+}
+
+/** How many entries are shown; `button` doubles that as long as there are more. */
+function createLimit(button, atFirst, onChange) {
+  let limit = atFirst;
+  button.onclick = () => {
+    limit *= 2;
+    onChange();
+  };
+  return {
+    get count() {
+      return limit;
+    },
+    showRest(total) {
+      const words = `Show more (${formatCount(total - limit)} left)`;
+      button.hidden = total <= limit;
+      if (!button.hidden && button.textContent !== words) button.textContent = words;
+    },
   };
 }
 
@@ -53,10 +84,16 @@ function shortName(name) {
   return name.replace(/\.[^./]*$/, "").split("/").slice(-2).join(" ").replaceAll("_", " ");
 }
 
-function createGallery(root, data, counts, onOpen) {
-  const showFlips = createTiles(root.querySelector("[data-slot=flips]"), FLIPS_SHOWN, onOpen);
-  const showGallery = createTiles(root.querySelector("[data-slot=gallery]"), GALLERY_SHOWN, onOpen);
+/** `onMore` is called where the next frame has more to show. */
+function createGallery(root, data, counts, { onOpen, onMore }) {
+  const slot = (name) => root.querySelector(`[data-slot=${name}]`);
+  const showFlips = createTiles(slot("flips"), onOpen);
+  const showGallery = createTiles(slot("gallery"), onOpen);
+  const flipsLimit = createLimit(slot("flipsMore"), FLIPS_SHOWN, onMore);
+  const galleryLimit = createLimit(slot("galleryMore"), GALLERY_SHOWN, onMore);
   const all = Array.from({ length: counts.images }, (_, i) => i);
+  const kinds = [...new Set(data.images.map(({ kind }) => kind))].sort((a, b) => a.localeCompare(b));
+  const kindRank = data.images.map(({ kind }) => kinds.indexOf(kind));
 
   function zoneOf(first, stop, unsureStop) {
     return first <= stop ? "ng" : first <= unsureStop ? "unsure" : "ok";
@@ -74,43 +111,57 @@ function createGallery(root, data, counts, onOpen) {
     const changed = all.filter((i) => now[i] <= where.stop !== before[i] <= saved.stop);
     const right = changed.filter((i) => now[i] <= where.stop === Boolean(data.labels[i])).length;
     showFlips(
-      changed.slice(0, FLIPS_SHOWN).map((i) => {
+      changed.slice(0, flipsLimit.count).map((i) => {
         const flagged = now[i] <= where.stop;
         const words = `${flagged ? "OK → NG" : "NG → OK"}, is ${data.labels[i] ? "defect" : "good"}`;
         return { ...entryOf(i, flagged ? "ng" : "ok", words), badge: flagged ? "OK → NG" : "NG → OK" };
       }),
     );
+    flipsLimit.showRest(changed.length);
     return { changed: changed.length, right };
   }
 
+  /** What an order sorts by, smallest first; images without a number are left out. */
   const ORDERS = {
     /** Wrong ones first, farthest from the threshold; then the closest calls. */
-    wrong: (first, { stop }) => {
-      const distance = (i) => Math.abs(first[i] - stop - 0.5);
-      const wrong = (i) => first[i] <= stop !== Boolean(data.labels[i]);
-      return [...all].sort((a, b) =>
-        wrong(a) !== wrong(b) ? (wrong(a) ? -1 : 1) : wrong(a) ? distance(b) - distance(a) : distance(a) - distance(b),
-      );
+    wrong: (first, { stop }) => (i) => {
+      const distance = Math.abs(first[i] - stop - 0.5);
+      return first[i] <= stop !== Boolean(data.labels[i]) ? -distance : distance;
     },
-    score: (first) => [...all].sort((a, b) => first[a] - first[b] || a - b),
-    kind: (first) =>
-      [...all].sort((a, b) => data.images[a].kind.localeCompare(data.images[b].kind) || first[a] - first[b] || a - b),
+    score: (first) => (i) => first[i],
+    kind: (first) => (i) => kindRank[i] * (counts.stops + 1) + first[i],
     erased: (first, where) => {
       const [kept, raw] = [counts.regionStops(where), counts.regionStops(counts.RAW)];
-      const touched = new Set();
+      const touched = new Uint8Array(counts.images);
       for (let region = 0; region < kept.length; region++)
-        if (kept[region] > where.stop && raw[region] <= where.stop) touched.add(data.regionImages[region]);
-      return all.filter((i) => touched.has(i));
+        if (kept[region] > where.stop && raw[region] <= where.stop) touched[data.regionImages[region]] = 1;
+      return (i) => (touched[i] ? i : NaN);
     },
   };
 
-  /** Returns how many images the order has. */
+  /** Returns how many images are shown, and how many the order has. */
   function show(where, unsureStop, order) {
     const first = counts.imageStops(where);
-    const ordered = ORDERS[order](first, where);
-    showGallery(ordered.slice(0, GALLERY_SHOWN).map((i) => entryOf(i, zoneOf(first[i], where.stop, unsureStop))));
-    return ordered.length;
+    const ranks = Float64Array.from(all, ORDERS[order](first, where));
+    const ordered = smallest(ranks, galleryLimit.count);
+    showGallery(ordered.map((i) => entryOf(i, zoneOf(first[i], where.stop, unsureStop))));
+    const count = ranks.reduce((sum, rank) => sum + !Number.isNaN(rank), 0);
+    galleryLimit.showRest(count);
+    return { shown: ordered.length, count };
   }
 
   return { flips, show };
+}
+
+/** The indices of the smallest values, smallest first, equal ones in their order; NaN is passed over. */
+function smallest(values, count) {
+  const best = [];
+  values.forEach((value, i) => {
+    if (Number.isNaN(value) || (best.length === count && value >= values[best.at(-1)])) return;
+    let at = best.length;
+    while (at > 0 && values[best[at - 1]] > value) at -= 1;
+    best.splice(at, 0, i);
+    if (best.length > count) best.pop();
+  });
+  return best;
 }

@@ -20,7 +20,7 @@ function createTuner(root) {
   let tell = () => {};
   let open = () => {};
   let frame = 0;
-  let drawn = ""; // what the scatter was drawn for
+  let drawn = ""; // what the canvases were drawn for
 
   const controls = createControls(root, {
     onLive: (next) => {
@@ -88,10 +88,11 @@ function createTuner(root) {
         counts,
         scatter: createScatter(root.querySelector("[data-slot=scatter]"), data, counts),
         curves: createCurves(root, counts),
-        gallery: createGallery(root, data, counts, (name) => open(name)),
+        gallery: createGallery(root, data, counts, { onOpen: (name) => open(name), onMore: requestPaint }),
         readout: createReadout(root, data, counts),
       };
       drawn = "";
+      root.style.setProperty("--rows", shown.scatter.rows);
       root.classList.remove("loading");
     }
     if (!shown) return;
@@ -132,21 +133,20 @@ function createTuner(root) {
     frame = 0;
     const { counts, scatter, curves, gallery, readout } = shown;
     const { where, saved, unsureStop } = places();
-    const colors = colorsOf(root);
     root.classList.toggle("zoned", settings.zones);
     root.classList.toggle("tall", settings.by_kind);
-    root.style.setProperty("--rows", scatter.rows);
-    readout.show(counts.at(where, unsureStop), settings);
     const wanted = `${where.row} ${settings.logit_scale} ${settings.by_kind}`;
     if (wanted !== drawn) {
+      const colors = colorsOf(root); // this and the canvases' sizes are asked for before anything in the page changes
       scatter.draw(where, settings, colors);
+      curves.draw(where, colors);
       showTicks(root, settings.logit_scale);
       drawn = wanted;
     }
+    readout.show(counts.at(where, unsureStop), settings);
     scatterBox.style.setProperty("--at", placeOf(settings.sensitivity, settings.logit_scale));
     scatterBox.style.setProperty("--unsure", placeOf(settings.unsure_sensitivity, settings.logit_scale));
-    curves.draw(where, colors);
-    readout.showPoints(curves.points(where));
+    readout.showPoints(curves.movePoints(where));
     readout.showFlips(gallery.flips(where, saved), settings);
     for (const button of orders) button.setAttribute("aria-pressed", String(button.dataset.order === settings.order));
     readout.showGallery(gallery.show(where, unsureStop, settings.order), settings.order);

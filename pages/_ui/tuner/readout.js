@@ -59,12 +59,11 @@ function createReadout(root, data, counts) {
       put("flipsHead", changed ? `${count} from the saved setting` : "No verdict differs from the saved setting");
       put("flipsSaved", `(${saved})`);
       put("flipsTally", changed ? `${formatCount(right)} right now, ${formatCount(changed - right)} wrong now` : "");
-      put("flipsMore", changed > FLIPS_SHOWN ? `and ${formatCount(changed - FLIPS_SHOWN)} more` : "");
     },
 
-    showGallery(count, order) {
+    showGallery({ shown, count }, order) {
       const empty = order === "erased" ? "Opening and area filter erase no true region here." : "";
-      put("galleryNote", count ? (count > GALLERY_SHOWN ? `first ${GALLERY_SHOWN} of ${formatCount(count)}` : "") : empty);
+      put("galleryNote", count ? (shown < count ? `first ${shown} of ${formatCount(count)}` : "") : empty);
     },
 
     /** For screen readers, once a setting has settled. */

@@ -9,25 +9,23 @@ function createScatter(canvas, data, counts) {
   const kinds = [...new Set(data.images.map(({ kind }) => kind))];
   const good = kinds.filter((kind) => data.images.some((image, i) => image.kind === kind && !data.labels[i]));
   const rows = [...good, ...kinds.filter((kind) => !good.includes(kind)).sort()];
+  const rowOf = data.images.map(({ kind }) => rows.indexOf(kind));
 
   function draw(where, { logit_scale: onLogitScale, by_kind: byKind }, colors) {
-    const ratio = window.devicePixelRatio || 1;
-    const width = Math.round(canvas.clientWidth * ratio);
-    const height = Math.round(canvas.clientHeight * ratio);
-    if (!width) return;
-    Object.assign(canvas, { width, height }); // clears it
-    const context = canvas.getContext("2d");
+    const sheet = emptied(canvas);
+    if (!sheet) return;
     const first = counts.imageStops(where);
-    const places = Array.from(first, (stop) =>
-      stop < counts.stops ? placeOf(data.sensitivities[stop], onLogitScale) : 1,
-    );
-    if (byKind) drawRows(context, places, { width, height, ratio }, colors);
-    else drawBars(context, places, { width, height, ratio }, colors);
+    const axis = Float64Array.from(data.sensitivities, (stop) => placeOf(stop, onLogitScale));
+    const places = new Float64Array(first.length).fill(1);
+    for (let i = 0; i < first.length; i++) if (first[i] < counts.stops) places[i] = axis[first[i]];
+    if (byKind) drawRows(sheet, places, colors);
+    else drawBars(sheet, places, colors);
   }
 
-  function drawBars(context, places, { width, height, ratio }, colors) {
+  function drawBars({ context, width, height, ratio }, places, colors) {
     const bars = [new Float64Array(SCATTER_BINS), new Float64Array(SCATTER_BINS)];
-    places.forEach((place, i) => (bars[data.labels[i]][Math.min(SCATTER_BINS - 1, Math.floor(place * SCATTER_BINS))] += 1));
+    for (let i = 0; i < places.length; i++)
+      bars[data.labels[i]][Math.min(SCATTER_BINS - 1, Math.floor(places[i] * SCATTER_BINS))] += 1;
     const most = Math.log1p(Math.max(...bars[0], ...bars[1], 1));
     const middle = Math.round(height / 2);
     context.fillStyle = colors.axis;
@@ -44,7 +42,7 @@ function createScatter(canvas, data, counts) {
     });
   }
 
-  function drawRows(context, places, { width, height, ratio }, colors) {
+  function drawRows({ context, width, height, ratio }, places, colors) {
     const step = height / rows.length;
     context.font = `${LABEL_FONT * ratio}px ${colors.font}`;
     context.textBaseline = "middle";
@@ -54,7 +52,7 @@ function createScatter(canvas, data, counts) {
     });
     const tick = Math.max(1, Math.round(1.5 * ratio));
     places.forEach((place, i) => {
-      const row = rows.indexOf(data.images[i].kind);
+      const row = rowOf[i];
       context.fillStyle = data.labels[i] ? colors.defect : colors.good;
       const left = Math.min(width - tick, Math.round(place * width - tick / 2));
       context.fillRect(left, Math.round(row * step + step * 0.2), tick, Math.round(step * 0.6));
