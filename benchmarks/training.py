@@ -5,7 +5,7 @@
 The plain loop makes its anomalies image by image in numpy, then takes a float32 step on NCHW tensors with no autocast
 and an unfused Adam. Ours is the step of ``python -m draem_core train``, with all that it writes down by step. Both run
 in this process on the same images and textures with the same losses; the first step of each is not counted, the
-fastest of the others is. Memory: about 1 GB and 2.5 GB an image at full width.
+fastest of the others is.
 """
 
 import argparse

@@ -7,6 +7,7 @@ one would have done.
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ def train(
         try:
             return trainer.run(on_step or (lambda _: None), on_epoch or (lambda _: None))
         except TrainingError as error:
-            trainer.folder.stop_file.write_text(f"{error}\n", encoding="utf-8")
+            with suppress(OSError):  # the error itself is what matters
+                trainer.folder.stop_file.write_text(f"{error}\n", encoding="utf-8")
             raise
 
 
