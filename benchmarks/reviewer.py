@@ -25,8 +25,11 @@ from benchmarks.viewer import RECORDER, drag  # noqa: E402
 
 MEDIAN_TARGET, HIGH_TARGET = 17, 34  # ms between frames: median, 95th percentile
 VIEWS = {"pictures": "", "with layers": "", "wipe": "&compare=true&other_epoch=50"}
-READY = "document.querySelector('.draem-reviewer:not(.loading) [data-slot=epochName]')?.innerText"
-DECODED = "document.querySelector('.draem-reviewer').draemReviewer.decoded()"
+PATIENCE = 180_000  # ms
+DECODED = """(root) => new Promise((tell) => {
+    const look = () => (root.draemReviewer.decoded() ? tell() : setTimeout(look, 50));
+    look();
+})"""
 
 HEADING = "view         frames   gap median      95 %   redrawn   work median      95 %   messages   target"
 
@@ -39,9 +42,9 @@ async def measure(browser: Browser, url: str, view: str, seconds: float) -> str:
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: messages.append(frame)))
     start = time.perf_counter()
     await page.goto(f"{url}/Epochs?run=runs/noise{VIEWS[view]}", wait_until="commit")
-    await page.wait_for_function(READY, timeout=180_000)
+    await page.locator(".draem-reviewer:not(.loading)").wait_for(timeout=PATIENCE)
     shown = time.perf_counter() - start
-    await page.wait_for_function(DECODED, timeout=180_000)
+    await page.locator(".draem-reviewer").evaluate(DECODED, timeout=PATIENCE)
     print(f"first picture after {shown:.1f} s, all decoded after {time.perf_counter() - start:.1f} s")
     if view == "with layers":
         await page.locator(".heat summary").click()

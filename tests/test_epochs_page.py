@@ -166,7 +166,7 @@ def test_a_stopped_run_says_why(run: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda run: (run / "metrics.csv").write_text("no,epoch\n1,2\n"),
+        lambda run: (run / "metrics.csv").write_text("no,curve\n1,2\n"),
         lambda run: (run / "metrics.csv").write_text(""),
         lambda run: (run / "metrics.csv").write_text("epoch,total\n"),
         lambda run: (run / "config.json").write_text("{"),

@@ -19,8 +19,8 @@ def render_findings(review: Review, epoch: int | None) -> None:
         for finding in findings:
             render_finding(finding)
     else:
-        seen = "the pictures vary, maps stay dark on good parts" if review.epochs else "losses and layers behave"
-        st.success(f"Nothing looks wrong {when}: {seen}.", icon=":material/check:")
+        signs = "a collapse, a dying layer or overfitting" if review.epochs else "a dying layer or overfitting"
+        st.success(f"Nothing looks wrong {when}: no sign of {signs}.", icon=":material/check:")
     warning = review.warnings().get(epoch or int(review.metrics["epoch"].iloc[-1]))
     if warning and not any(finding.evidence == warning for finding in findings):
         st.warning(warning, icon=":material/balance:")

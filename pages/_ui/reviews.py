@@ -131,7 +131,7 @@ def _signature(folder: Path) -> Signature:
 def _review(folder: str, signature: Signature) -> Review:
     try:
         review = load_review(Path(folder))
-    except OSError as error:
+    except (OSError, ArithmeticError, TypeError, AttributeError) as error:  # files cut short, or of another shape
         raise RunFolderError(f"{folder} cannot be read whole ({error}). Copy it anew, or train it anew.") from error
     if review.metrics.empty:
         raise RunFolderError(f"{folder} holds no finished epoch yet. Come back after the first one.")

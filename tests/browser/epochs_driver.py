@@ -47,8 +47,7 @@ class Epochs(Explore):
 
     def expect_epoch(self, epoch: int) -> None:
         """Wait until every part of the page shows ``epoch``."""
-        self.page.wait_for_function("(epoch) => document.querySelector('.scores .present')?.innerText"
-                                    ".startsWith(`${epoch}\\t`)", arg=epoch)  # fmt: skip
+        expect(self.root.locator(".scores .present button")).to_have_text(str(epoch))
         shown = self.shown()
         assert shown["settings"]["epoch"] == epoch
         assert shown["name"].startswith(f"{epoch} of ")

@@ -56,13 +56,7 @@ function createCharts(root, run, { onEpoch }) {
     const toY = (value) => height - margin - ((place(value) - low) / (high - low)) * (height - 2 * margin);
     context.strokeStyle = colors.axis;
     context.strokeRect(0.5, 0.5, width - 1, height - 1);
-    context.font = `${10 * ratio}px ${colors.font}`;
-    context.fillStyle = colors.faint;
-    for (const [edge, y, baseline] of [[high, margin, "top"], [low, height - margin, "bottom"]]) {
-      context.textBaseline = baseline;
-      context.fillText(shortNumber(onLog ? 10 ** edge : edge), margin + 2 * ratio, y);
-    }
-    chart.lines.forEach(({ values }, i) => {
+    [...chart.lines.entries()].reverse().forEach(([i, { values }]) => { // the first lies on top
       context.beginPath();
       values.forEach((value, at) => {
         if (value === null || (onLog && value <= 0)) return;
@@ -76,6 +70,16 @@ function createCharts(root, run, { onEpoch }) {
       context.lineJoin = context.lineCap = "round"; // a cap shows a point that stands alone
       context.stroke();
     });
+    context.font = `${10 * ratio}px ${colors.font}`;
+    context.fillStyle = colors.faint;
+    context.strokeStyle = colors.paper;
+    context.lineWidth = 4 * ratio;
+    for (const [edge, y, baseline] of [[high, margin, "top"], [low, height - margin, "bottom"]]) {
+      const text = shortNumber(onLog ? 10 ** edge : edge);
+      context.textBaseline = baseline;
+      context.strokeText(text, margin + 2 * ratio, y);
+      context.fillText(text, margin + 2 * ratio, y);
+    }
     return { backdrop, toX, key: `${width} ${height} ${colors.axis}` };
   }
 

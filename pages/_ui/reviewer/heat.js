@@ -23,8 +23,12 @@ function createHeat(root, run) {
   function draw(epoch, measure, colors) {
     const layers = run.layers[measure];
     if (!fold.open) return;
-    names.parentElement.hidden = scale.parentElement.hidden = !layers;
-    if (!layers) return;
+    names.parentElement.hidden = !layers;
+    if (!layers) {
+      drawn = null;
+      scale.textContent = "This run has no such figures.";
+      return;
+    }
     const ratio = window.devicePixelRatio || 1;
     const width = Math.round(canvas.clientWidth * ratio);
     if (!width) return;

@@ -213,8 +213,7 @@ function createReviewer(root) {
   function stop() {
     cancelAnimationFrame(frame);
     frame = 0;
-    clearInterval(playing);
-    playing = 0;
+    halt();
     resized.disconnect();
   }
 
@@ -232,5 +231,11 @@ function setSlider(input, epochs, epoch) {
 function reviewColors(root) {
   const style = getComputedStyle(root);
   const read = (name) => style.getPropertyValue(name);
-  return { axis: read("--line"), faint: read("--faint"), accent: read("--accent"), font: style.fontFamily };
+  return {
+    axis: read("--line"),
+    faint: read("--faint"),
+    accent: read("--accent"),
+    paper: read("--st-background-color"),
+    font: style.fontFamily,
+  };
 }
