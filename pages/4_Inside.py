@@ -11,6 +11,9 @@ from pages._ui.library import Picture, settle_memory
 from pages._ui.shell import Workspace, start_page
 from pages._ui.source import choose_picture
 
+# The last result stays as it is until the next one is there: Streamlit would fade it out.
+_KEEP_BRIGHT = "<style>[data-testid=stElementContainer][data-stale=true] { opacity: 1; transition: none; }</style>"
+
 
 @st.fragment
 def show(workspace: Workspace, picture: Picture) -> None:
@@ -34,5 +37,6 @@ if workspace is None:
 picture = choose_picture(workspace.dataset)
 if picture is None:
     st.stop()
+st.html(_KEEP_BRIGHT)
 show(workspace, picture)
 settle_memory("Inside")

@@ -46,6 +46,7 @@ def look(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveS
         painting=painting,
         trace=traced,
         stages=(*traced.stages, *mask_stages(traced.prediction.anomaly_map, post_process)),
+        rule=post_process,
         score_rule=SCORE_RULES[predictor.card.score_rule],
         plan=plan(workspace.checkpoint, predictor.card.input_size),
     )

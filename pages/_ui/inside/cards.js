@@ -24,7 +24,7 @@ function valueLine(stage, values) {
 function createCards(root, { onOpen, onChannel, onFollow }) {
   const template = root.querySelector("#card");
   const board = root.querySelector("[data-slot=stages]");
-  const detail = root.querySelector("[data-slot=opened]");
+  const detail = element("section", "opened");
   const cards = new Map(); // stage → its elements
 
   function build(stages) {
@@ -92,6 +92,7 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
     if (!isPicture) words.append(colourBar(view.scales[stage.scale], low, high));
     if (view.channels.length > 1) words.append(channelPicker(view, stage));
     detail.replaceChildren(large, words);
+    cards.get(stage.name).closest(".stage-group").append(detail);
   }
 
   function channelPicker(view, stage) {

@@ -28,10 +28,17 @@ function createInside(root) {
     const isOtherPicture = next.picture.digest !== view?.picture.digest;
     if (!isOtherPicture && next.stroke < stroke) return; // answers an older stroke; the newer one is on its way
     if (view === null) [click, stroke] = [next.click, next.stroke];
-    if (sentAt && next.stroke === stroke) [waited, sentAt] = [performance.now() - sentAt, 0];
     view = next;
     if (look === null || next.click === click) look = next.look;
     show();
+    if (sentAt && view.stroke === stroke) requestAnimationFrame(showTime);
+  }
+
+  /** Say how long the result on the screen took, unless another stroke was begun since. */
+  function showTime() {
+    if (!sentAt || view.stroke !== stroke) return;
+    [waited, sentAt] = [performance.now() - sentAt, 0];
+    showState();
   }
 
   function show() {
@@ -59,6 +66,7 @@ function createInside(root) {
   function tellStroke(of, layer) {
     stroke += 1;
     sentAt = performance.now();
+    waited = null;
     showState();
     send("painting", { of, layer, stroke });
   }

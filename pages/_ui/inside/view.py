@@ -10,6 +10,7 @@ import numpy as np
 from draem_core.inside.diagram import Diagram
 from draem_core.inside.stages import Stage, Trace
 from draem_core.models import Draem
+from draem_core.postprocess import PostProcess
 from pages._ui.inside.painting import Painting
 
 
@@ -30,7 +31,7 @@ class View:
     pixels: (h, w, 3) uint8 RGB before it was painted on. clean: (H, W, 3) float32, the same on the network's grid.
     painted: (h, w, 3) uint8 RGB, what the network saw.
     trace: of ``painted``. stages: the trace's and those behind the map, in the order of the data.
-    score_rule: in words. is_flagged: the mask has a pixel.
+    rule: what made the mask of the map. score_rule: in words.
     """
 
     title: str
@@ -41,6 +42,7 @@ class View:
     painting: Painting
     trace: Trace
     stages: tuple[Stage, ...]
+    rule: PostProcess
     score_rule: str
     plan: Plan
 

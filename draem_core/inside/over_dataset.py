@@ -1,0 +1,108 @@
+"""What a switch, or leaving the discriminator out, costs over a whole dataset: AUROC by image and by pixel.
+
+Holds no more maps at once than a few. Knows no pages and no jobs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from draem_core.data.datasets import Sample, read_mask
+from draem_core.data.images import read_image
+from draem_core.errors import Cancelled, ImageError
+from draem_core.inference import Predictor, image_score
+from draem_core.inside.switches import AS_TRAINED, Switches, difference_map, predict_switched
+from draem_core.metrics import image_auroc
+from draem_core.sweep import ThresholdSweep
+
+AS_IT_IS, DIFFERENCE, SWITCHED = "as trained", "|x − x̂|", "switched"
+_AT_ONCE = 16  # maps that are held until they are counted
+
+
+@dataclass(frozen=True)
+class DatasetFigures:
+    """AUROCs in [0, 1] of one way to make maps; NaN where the dataset lacks good or defect ones."""
+
+    image_auroc: float
+    pixel_auroc: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """figures: by AS_IT_IS, DIFFERENCE and, where something is switched, SWITCHED. problems: pictures left out."""
+
+    figures: dict[str, DatasetFigures]
+    images: int
+    problems: tuple[str, ...]
+
+
+def compare_over_dataset(
+    predictor: Predictor,
+    samples: Sequence[Sample],
+    switches: Switches = AS_TRAINED,
+    *,
+    on_progress: Callable[[int, int], object] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Comparison:
+    """Run the network, as trained and with ``switches``, over the labelled ones of ``samples``.
+
+    Image scores follow the card's rule, that of |x − x̂| too. The pixel AUROC is streamed, see `ThresholdSweep`.
+
+    Raises:
+        Cancelled: ``cancelled`` said so before a picture.
+        DraemError: the device's memory ran out, or the checkpoint lacks what a switch turns off.
+    """
+    labelled = [sample for sample in samples if sample.label is not None]
+    names = [AS_IT_IS, DIFFERENCE] + [SWITCHED] * (switches != AS_TRAINED)
+    tallies = {name: _Tally() for name in names}
+    problems = []
+    for done, sample in enumerate(labelled):
+        if cancelled():
+            raise Cancelled(f"Stopped after {done} of {len(labelled)} images.")
+        try:
+            picture = read_image(sample.path)
+            truth = read_mask(sample, predictor.card.input_size)
+        except ImageError as error:
+            problems.append(str(error))
+            continue
+        prediction = predictor.predict(picture)
+        maps = {AS_IT_IS: prediction.anomaly_map, DIFFERENCE: np.clip(difference_map(prediction), 0, 1)}
+        if SWITCHED in tallies:
+            maps[SWITCHED] = predict_switched(predictor, picture, switches).anomaly_map
+        for name, anomaly_map in maps.items():
+            score = image_score(torch.from_numpy(anomaly_map), predictor.card.score_rule)
+            tallies[name].add(anomaly_map, truth, bool(sample.label), score)
+        on_progress(done + 1, len(labelled))
+    figures = {name: tally.figures() for name, tally in tallies.items()}
+    return Comparison(figures, len(labelled) - len(problems), tuple(problems))
+
+
+@dataclass(eq=False)
+class _Tally:
+    """Scores and labels of all images so far, their pixels counted but for the last few maps."""
+
+    scores: list[float] = field(default_factory=list)
+    labels: list[bool] = field(default_factory=list)
+    _waiting: list[tuple[np.ndarray, np.ndarray | None, bool]] = field(default_factory=list)
+    _pixels: ThresholdSweep | None = None
+
+    def add(self, anomaly_map: np.ndarray, truth: np.ndarray | None, is_defect: bool, score: float) -> None:
+        self.scores.append(score)
+        self.labels.append(is_defect)
+        self._waiting.append((anomaly_map, truth, is_defect))
+        if len(self._waiting) == _AT_ONCE:
+            self._count()
+
+    def figures(self) -> DatasetFigures:
+        if self._waiting:
+            self._count()
+        pixel_auroc = float("nan") if self._pixels is None else self._pixels.figures[0].pixel_auroc
+        return DatasetFigures(image_auroc(np.array(self.scores), np.array(self.labels, int)), pixel_auroc)
+
+    def _count(self) -> None:
+        maps, truths, labels = zip(*self._waiting, strict=True)
+        counted = ThresholdSweep.from_maps(maps, truths, (1,), labels=labels)
+        self._pixels = counted if self._pixels is None else ThresholdSweep.merge([self._pixels, counted])
+        self._waiting.clear()

@@ -1,0 +1,85 @@
+"""AUROC over the dataset with and without a switch, and without the discriminator: a background job, on a button."""
+
+import math
+from collections.abc import Callable, Hashable
+
+import pandas as pd
+import streamlit as st
+
+from draem_core.inside.over_dataset import Comparison, compare_over_dataset
+from draem_core.inside.switches import Switches
+from draem_core.scoring.keys import score_key
+from pages._ui.jobs import Job, Jobs, Progress
+from pages._ui.shell import Workspace
+
+_GLANCE = 0.3  # s that the page waits before it shows progress
+
+
+@st.cache_resource(show_spinner=False)
+def _jobs() -> Jobs[Comparison]:
+    return Jobs()
+
+
+def render_aurocs(workspace: Workspace, switches: Switches) -> None:
+    """Draw the button, the work's progress, or the table."""
+    dataset = workspace.dataset
+    if dataset is None or not dataset.test:
+        return
+    key: Hashable = (score_key(workspace.predictor, dataset), switches)
+    job = _jobs().get(key, dataset)
+    if job is None or job.was_cancelled:
+        again = "" if job is None else " Stopped; it begins anew."
+        label = f"Compare over all {len(dataset.test):,} test images"
+        if st.button(label, icon=":material/query_stats:", help=f"AUROC of maps and scores.{again}"):
+            _jobs().start(key, dataset, _work(workspace, switches))
+            st.rerun(scope="fragment")
+        return
+    if not job.wait(_GLANCE):
+        _watch(job)
+        return
+    if job.failed:
+        st.error(str(job.failed), icon=":material/error:")
+        return
+    _render_table(job.result)
+
+
+def _work(workspace: Workspace, switches: Switches) -> Callable[[Progress], Comparison]:
+    predictor, dataset = workspace.predictor, workspace.dataset
+    assert dataset is not None
+    samples = dataset.test
+
+    def work(progress: Progress) -> Comparison:
+        tell = progress.begin("Running the network")
+        return compare_over_dataset(
+            predictor, samples, switches, on_progress=tell, cancelled=progress.is_cancelled
+        )  # fmt: skip
+
+    return work
+
+
+@st.fragment(run_every=0.5)
+def _watch(job: Job[Comparison]) -> None:
+    """Show how far the work is; the page runs again when it has ended."""
+    if job.wait(0):
+        st.rerun()
+    progress = job.progress
+    st.progress(progress.done / max(1, progress.total), f"{progress.done:,} of {progress.total:,} images")
+    if st.button("Stop", icon=":material/stop:", disabled=progress.is_cancelled()):
+        progress.cancel()
+
+
+def _render_table(comparison: Comparison) -> None:
+    names = list(comparison.figures)
+    figures = comparison.figures.values()
+    columns = {
+        "image AUROC": [_shown(one.image_auroc) for one in figures],
+        "pixel AUROC": [_shown(one.pixel_auroc) for one in figures],
+    }
+    st.markdown(f"**Over {comparison.images:,} test images**")
+    st.table(pd.DataFrame(columns, index=names))
+    for problem in comparison.problems[:3]:
+        st.warning(problem, icon=":material/broken_image:")
+
+
+def _shown(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4f}"

@@ -1,0 +1,59 @@
+"""Figures for slides: the opened stage, all stages, or the classic row, as PNG or SVG at print size. Made on click."""
+
+import io
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+from matplotlib.figure import Figure
+
+from draem_core.figure import classic_row
+from draem_core.inside.figures import stage_figure, stages_figure
+from pages._ui.downloads import safe_stem
+from pages._ui.inside import Look, View
+from pages._ui.inside.settings import AUTOMATIC
+
+_DPI = 200
+_MIMES = {"png": "image/png", "svg": "image/svg+xml"}
+
+
+def render_figures(view: View, look: Look) -> None:
+    """Draw one button for each figure and format."""
+    stage = view.stage(look.stage)
+    is_chosen = AUTOMATIC < look.channel < stage.shape[0]
+
+    def opened() -> Figure:
+        return stage_figure(stage, [look.channel] if is_chosen else None)
+
+    def every() -> Figure:
+        return stages_figure(view.stages)
+
+    def classic() -> Figure:
+        return classic_row(view.painted, view.trace.prediction, view.rule)
+
+    stem = safe_stem(view.title)
+    figures: dict[str, tuple[str, Callable[[], Figure]]] = {
+        f"Opened stage ({stage.name})": (f"{stem}_{safe_stem(stage.name + '.')}", opened),
+        "All stages on one sheet": (f"{stem}_stages", every),
+        "Original, reconstruction, map, mask, overlay": (f"{stem}_row", classic),
+    }
+    for label, (name, draw) in figures.items():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{label}**")
+            for suffix, mime in _MIMES.items():
+                st.download_button(
+                    f"{suffix.upper()}",
+                    partial(_written, draw, suffix),
+                    f"{name}.{suffix}",
+                    mime,
+                    key=f"inside figure {name.removeprefix(stem)} {suffix}",
+                    on_click="ignore",
+                    icon=":material/download:",
+                )
+    st.caption(f"PNG at {_DPI} dots per inch, SVG with its text as text. Made when asked for.")
+
+
+def _written(draw: Callable[[], Figure], suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    draw().savefig(buffer, format=suffix, dpi=_DPI)
+    return buffer.getvalue()
