@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from draem_core.training.config import TrainConfig, make_config
 from draem_core.training.launcher import Launcher, LaunchError, Stage, as_toml, check_name, device_of
 from draem_core.training.line import Line, LineError
 from draem_core.training.losses import LossWeights
+from draem_core.training.pace import PaceError, measure, measure_apart
 from draem_core.training.progress import read_history, read_newest_steps, read_progress, steps_per_epoch
 from draem_core.training.reports import STEP_COLUMNS
 
@@ -309,3 +311,15 @@ def test_a_start_that_fails_leaves_its_name_free(
     assert not (launcher.runs / "run").exists()
     assert launcher.line.tickets() == []
     assert list((launcher.runs / ".queue").glob("*.new")) == []
+
+
+def test_the_pace_is_measured_apart_and_leaves_nothing(
+    make: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    config = make("run", validation_share=0.5, patience=3)
+    assert 0 < measure(config) < 30
+    with pytest.raises(PaceError, match="first steps fail: The device 'cuda:99' cannot be used"):
+        measure_apart(as_toml(config.model_copy(update={"device": "cuda:99"})))
+    assert list(tmp_path.glob("draem_pace_*")) == []
+    assert not config.out.exists()

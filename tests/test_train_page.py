@@ -18,9 +18,10 @@ from draem_core.training.config import ConfigError, TrainConfig
 from draem_core.training.launcher import Launcher, as_toml
 from draem_core.training.line import Ticket
 from draem_core.training.reports import STEP_COLUMNS
+from pages._ui import train_form
+from pages._ui.spoken import counted, spoken_time
 from pages._ui.train_defaults import first_try, free_name
-from pages._ui.train_form import BUILT_IN, MEANING, below_roots, counted
-from pages._ui.training_watch import spoken_time
+from pages._ui.train_form import BUILT_IN, MEANING, below_roots
 
 APP = str(Path(__file__).resolve().parents[1] / "app.py")
 PAGE = "pages/6_Train.py"
@@ -139,7 +140,7 @@ def test_the_form_starts_what_it_shows(home: Path, started: list[TrainConfig]) -
 
 def test_every_field_has_its_line(home: Path) -> None:
     captions = {one.value for one in open_page().caption}
-    assert set(MEANING.values()) <= captions
+    assert set(MEANING.values()) - captions == {MEANING["pace"]}  # a button's
 
 
 @pytest.mark.parametrize(
@@ -163,6 +164,16 @@ def test_what_cannot_be_trained_is_said(home: Path, name: str, value: object, sa
     assert said in at.error[0].value
     assert "--help" not in at.error[0].value
     assert next(one for one in at.button if one.label == "Start training").disabled
+
+
+def test_the_time_is_estimated_on_demand_and_for_what_was_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(train_form, "measure_apart", lambda toml: asked.append(toml) or 2.0)
+    at = press(set_field(open_page(), "epochs", 300), "Estimate the time")
+    assert "A step took 2 s just now, so 300 epochs will take 10 min." in words(at)  # 2 images are one step
+    assert "so 30 epochs will take about 60 s" in words(set_field(at, "epochs", 30))
+    assert len(asked) == 1
+    assert "just now" not in words(set_field(at, "reconstructive_width", 32))
 
 
 def test_a_name_that_is_taken_leads_to_its_run(home: Path) -> None:

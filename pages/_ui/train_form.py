@@ -3,7 +3,7 @@
 Starts nothing itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from draem_core.data.layouts import FLAT
 from draem_core.devices import devices
 from draem_core.errors import DraemError
 from draem_core.training.config import ConfigError, TrainConfig, make_config
-from draem_core.training.launcher import Launcher, check_name, device_of
+from draem_core.training.launcher import Launcher, as_toml, check_name, device_of
+from draem_core.training.pace import measure_apart
 from draem_core.training.progress import steps_per_epoch
 from pages._ui import library
 from pages._ui.paths import dataset_roots, short_name
+from pages._ui.spoken import counted, spoken_time
 from pages._ui.train_defaults import first_try, free_name
 
 BUILT_IN = "Built-in textures"
@@ -48,6 +50,7 @@ MEANING = {
     "rotate_share": "Share of good images that are turned by up to ±90°. 0 where parts always lie alike.",
     "probes": "Images whose repaint and map are kept at every epoch, for the Epochs page.",
     "keep": "How many of the newest checkpoints stay on disk, besides the best; 0 keeps all.",
+    "pace": "Makes three steps on noise, in a process of its own. What else the machine does meanwhile counts in.",
     "start_from": "Begin with the weights of a checkpoint of the same widths.",
 }
 
@@ -71,7 +74,11 @@ def ask_for_training(launcher: Launcher, folders: Sequence[Path]) -> TrainConfig
     if launcher_has(launcher, name) and st.button("Watch or resume it", icon=":material/visibility:"):
         st.session_state["train_next"] = name
         st.rerun()
-    started = st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=bool(problem))
+    with st.container(horizontal=True):
+        started = st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=bool(problem))
+        asked = st.button("Estimate the time", icon=":material/timer:", disabled=bool(problem), help=MEANING["pace"])
+    if config is not None and dataset is not None and not problem:
+        _render_estimate(config, len(dataset.train_good), asked)
     return config if started and not problem else None
 
 
@@ -84,7 +91,7 @@ def _ask(launcher: Launcher, folders: Sequence[Path]) -> tuple[dict[str, Any], D
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("#### What to learn from")
-        data = _pick("data", "Dataset", [short_name(folder) for folder in folders])
+        data = _pick("data", "Dataset", [short_name(folder) for folder in folders], shown_as=_last_two)
         folder = next(folder for folder in folders if short_name(folder) == data)
         dataset = _opened(folder)
         sources = _pick("sources", "Anomaly sources", [BUILT_IN, *_texture_folders(folders)], accept_new_options=True)
@@ -184,12 +191,29 @@ def _number(meaning: str, label: str, default: float, name: str = "") -> float:
     return _explained(meaning, value)
 
 
-def _pick(name: str, label: str, options: Sequence[str], accept_new_options: bool = False) -> str:
+def _pick(
+    name: str,
+    label: str,
+    options: Sequence[str],
+    accept_new_options: bool = False,
+    shown_as: Callable[[str], str] = str,
+) -> str:
     key = f"train_{name}"
     if st.session_state.get(key) not in options and not accept_new_options:
         st.session_state[key] = options[0]
-    chosen = st.selectbox(label, options, key=key, accept_new_options=accept_new_options, persist_state="session")
+    chosen = st.selectbox(
+        label,
+        options,
+        key=key,
+        accept_new_options=accept_new_options,
+        format_func=shown_as,
+        persist_state="session",
+    )
     return _explained(name, chosen or options[0])
+
+
+def _last_two(name: str) -> str:
+    return "/".join(Path(name).parts[-2:])
 
 
 def _explained(name: str, value: Any) -> Any:
@@ -242,14 +266,33 @@ def _sum(config: TrainConfig, images: int, launcher: Launcher) -> str:
     waits = f" It will wait in line for {device}, behind {before[-1]}." if before else ""
     return (
         f"{counted(images, 'good image')}, {counted(steps, 'step')} an epoch, {steps * config.epochs:,} in all, "
-        f"on {device}. "
-        f"How long that takes is told from the first steps on.{waits}"
+        f"on {device}.{waits}"
     )
 
 
-def counted(number: int, what: str) -> str:
-    """Return "1 step", "1,200 steps"."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+def _render_estimate(config: TrainConfig, images: int, asked: bool) -> None:
+    """Say how long the training will take, once somebody has asked for this very one."""
+    toml = as_toml(config.model_copy(update={"out": Path("run"), "data": Path("data"), "epochs": 1}))
+    if asked:
+        st.session_state["train_estimated"] = toml
+    if st.session_state.get("train_estimated") != toml:
+        return
+    try:
+        seconds = _seconds_per_step(toml)
+    except DraemError as error:
+        st.error(str(error), icon=":material/timer_off:")
+        return
+    whole = seconds * steps_per_epoch(config, images) * config.epochs
+    st.info(
+        f"A step took {seconds:.2g} s just now, so {counted(config.epochs, 'epoch')} will take {spoken_time(whole)}. "
+        "Judging comes on top; so does waiting in line.",
+        icon=":material/timer:",
+    )
+
+
+@st.cache_data(max_entries=32, show_spinner="Making three steps …")
+def _seconds_per_step(toml: str) -> float:
+    return measure_apart(toml)
 
 
 def _opened(folder: Path) -> Dataset | None:

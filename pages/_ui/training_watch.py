@@ -16,6 +16,7 @@ from draem_core.training.validation import disagreement
 from pages._ui import library, reviews
 from pages._ui.diagnosis import render_findings
 from pages._ui.paths import short_name
+from pages._ui.spoken import spoken_time
 from pages._ui.train_charts import render_curves, render_newest_pictures
 
 _LOOK = {
@@ -167,17 +168,3 @@ def _spoken_progress(progress: Progress, standing: Standing, folder: Path) -> st
     if progress.step and progress.steps:
         text += f", step {progress.step:,} of {progress.steps:,} of the next"
     return text + (f", {spoken_time(progress.seconds_left)} left" if progress.seconds_left is not None else "")
-
-
-def spoken_time(seconds: float) -> str:
-    """Say a time as people do: about 40 s, 12 min, 3 h 5 min, 2 days 4 h."""
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min"
-    days, hours = divmod(hours, 24)
-    return f"{days} {'day' if days == 1 else 'days'} {hours} h"
