@@ -151,7 +151,7 @@ def train_command(
                 log.step(report)
 
         def on_epoch(report: EpochReport) -> None:
-            progress.console.print(_epoch_line(report), highlight=False)
+            progress.console.print(_epoch_line(report), highlight=False, soft_wrap=True)
             if (warning := disagreement(report.row())) is not None:
                 progress.console.print(f"[yellow]Note:[/yellow] {warning}")
             if log:
