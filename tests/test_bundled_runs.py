@@ -1,4 +1,4 @@
-"""The runs that the Epochs page opens with: one that learned, one that collapsed, and what the diagnosis says of them."""
+"""The runs that the Epochs page opens with: one that learned, one that collapsed, and what the diagnosis says."""
 
 from pathlib import Path
 
