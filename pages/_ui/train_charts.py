@@ -15,7 +15,8 @@ from draem_core.render import heatmap
 from draem_core.training.progress import read_history, read_newest_steps
 from draem_core.training.review import load_review
 
-_HEIGHT = 300
+_HEIGHT = 340
+_SHORTENED = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
 _LOSSES = {
     "total": "training, total",
     "validation_total": "validation, total",
@@ -24,10 +25,10 @@ _LOSSES = {
     "focal": "focal",
 }
 _QUALITY = {
-    "test_image_auroc": "image AUROC, real defects",
-    "test_pixel_auroc": "pixel AUROC, real defects",
-    "validation_image_auroc": "image AUROC, made-up",
-    "validation_pixel_auroc": "pixel AUROC, made-up",
+    "test_image_auroc": "image, real defects",
+    "test_pixel_auroc": "pixel, real defects",
+    "validation_image_auroc": "image, made-up",
+    "validation_pixel_auroc": "pixel, made-up",
 }
 
 
@@ -35,8 +36,8 @@ def render_curves(folder: Path) -> None:
     """Draw the losses of the newest steps and of all epochs, and the AUROCs where there are any."""
     steps, epochs = read_newest_steps(folder), pd.DataFrame(read_history(folder))
     drawn = [("Loss of the newest steps", _steps(steps))]
-    drawn += [("Loss by epoch", _lines(epochs, _LOSSES, zero_to_one=False))]
-    drawn += [("Quality by epoch", _lines(epochs, _QUALITY, zero_to_one=True))]
+    drawn += [("Loss by epoch", _lines(epochs, _LOSSES, of_share=False))]
+    drawn += [("AUROC by epoch", _lines(epochs, _QUALITY, of_share=True))]
     shown = [(title, chart) for title, chart in drawn if chart is not None]
     if not shown:
         return
@@ -68,8 +69,10 @@ def _newest_pictures(folder: str, modified: int) -> tuple[int, str]:
     coloured = np.stack([heatmap(one / 255) for one in review.maps(epoch)])
     rows = {"original": review.originals(), "repaint": review.reconstructions(epoch), "anomaly map, 0 … 1": coloured}
     count = len(review.probes.kinds)
-    grid = f"display:grid;gap:4px;grid-template-columns:repeat({count},minmax(56px,160px))"
-    cells = [f"<small>{escape(kind)}</small>" for kind in review.probes.kinds]
+    grid = f"display:grid;gap:4px;grid-template-columns:repeat({count},minmax(72px,160px))"
+    cells = [
+        f'<small style="{_SHORTENED}" title="{escape(kind)}">{escape(kind)}</small>' for kind in review.probes.kinds
+    ]
     for row, pictures in rows.items():
         cells += [
             f'<img src="data:image/png;base64,{b64encode(encode_png(one)).decode()}" alt="{row} of {escape(name)}" '
@@ -95,19 +98,22 @@ def _steps(steps: pd.DataFrame) -> alt.Chart | None:
     )
 
 
-def _lines(table: pd.DataFrame, columns: dict[str, str], zero_to_one: bool) -> alt.Chart | None:
+def _lines(table: pd.DataFrame, columns: dict[str, str], of_share: bool) -> alt.Chart | None:
     there = [column for column in columns if column in table and table[column].notna().any()]
     if not there:
         return None
     long = table.melt("epoch", there, "curve", "value").dropna()
+    long = long if of_share else long[long["value"] > 0]  # a logarithm's
     long["curve"] = long["curve"].map(columns)
-    scale = alt.Scale(domain=(0, 1)) if zero_to_one else alt.Scale(type="symlog", constant=0.01)
+    scale = alt.Scale(domain=(0, 1)) if of_share else alt.Scale(type="log", nice=False)
     return (
         alt.Chart(long, height=_HEIGHT)
         .mark_line(point=alt.OverlayMarkDef(size=18))
         .encode(
-            x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d")),
-            y=alt.Y("value:Q", title=None, scale=scale),
+            x=alt.X(
+                "epoch:Q", title=None, scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(tickMinStep=1, format="d")
+            ),
+            y=alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(tickCount=4)),
             color=alt.Color(
                 "curve:N",
                 sort=[columns[one] for one in there],
