@@ -227,7 +227,7 @@ def test_a_folder_of_checkpoints_becomes_a_review_that_is_shown(theirs: Path, ho
     next(one for one in at.button if one.label == "Make the review").click()
     for _ in range(RUNS):
         again(at)
-        if sent(at):
+        if sent(at) and not at.get("progress"):  # a review that is half made can be looked at too
             break
     assert sent(at)[1]["epochs"] == [3, 10]
     assert asked(at)["run"] == "runs/theirs on tiles"
