@@ -88,9 +88,8 @@ def test_first_visit_and_a_link(home: Path) -> None:
     assert facts["opened"] == {"stage": "logits", "channels": facts["opened"]["channels"]}
     assert sorted(facts["opened"]["channels"]) == [0, 1]
     assert facts["pixel"]["values"]["logits"] == pytest.approx(expected.logits[:, 5, 7], abs=0.05)
-    assert {name: at.query_params[name] for name in ("stage", "row", "sensitivity")} == {
-        "stage": ["logits"], "row": ["5"], "sensitivity": ["0.25"]
-    }  # fmt: skip
+    link = {name: "".join(at.query_params[name]) for name in ("image", "stage", "row", "sensitivity")}
+    assert link == {"image": FIRST_DEFECT, "stage": "logits", "row": "5", "sensitivity": "0.25"}
     assert "Without the discriminator" in "".join(one.value for one in at.markdown)
 
 
