@@ -39,9 +39,19 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
 
 @pytest.fixture
 def make(launcher: Launcher, tiny_home: Path) -> Callable[..., TrainConfig]:
+    sources = tiny_home / "datasets" / "unlabelled"  # fewer than the built-in ones
+
     def make(name: str, epochs: int = ENDLESS, **changes: object) -> TrainConfig:
-        values = {"data": tiny_home / "datasets" / "tiles", "out": launcher.runs / name, "epochs": epochs}
-        sizes = {"widths": (4, 4), "input_size": (32, 32), "batch_size": 2, "probes": 2, "keep": 2, "device": "cpu"}
+        values = {"data": tiny_home / "datasets" / "tiles", "out": launcher.runs / name, "anomaly_sources": sources}
+        sizes = {
+            "epochs": epochs,
+            "widths": (4, 4),
+            "input_size": (32, 32),
+            "batch_size": 2,
+            "probes": 2,
+            "keep": 2,
+            "device": "cpu",
+        }
         return TrainConfig.model_validate({**values, **sizes, **changes})
 
     return make
@@ -62,16 +72,6 @@ def epochs_of(launcher: Launcher, name: str) -> list[int]:
     return [int(row["epoch"] or 0) for row in read_history(launcher.runs / name)]
 
 
-def test_a_run_trains_to_its_end_and_says_so(launcher: Launcher, make: Callable[..., TrainConfig]) -> None:
-    launcher.start(make("short", epochs=2))
-    assert launcher.standing("short").is_alive
-    wait_until(lambda: stage(launcher, "short") is Stage.FINISHED)
-    assert epochs_of(launcher, "short") == [1, 2]
-    assert "2 good images" in launcher.log("short")
-    assert launcher.line.tickets() == []
-    assert launcher.names() == ["short"]
-
-
 def test_a_second_run_waits_in_line_and_begins_when_the_first_is_stopped(
     launcher: Launcher, make: Callable[..., TrainConfig]
 ) -> None:
@@ -86,9 +86,15 @@ def test_a_second_run_waits_in_line_and_begins_when_the_first_is_stopped(
     assert not (launcher.runs / "third").exists()
     launcher.stop("first")
     wait_until(lambda: stage(launcher, "second") is Stage.FINISHED)
+    assert epochs_of(launcher, "second") == [1]
+    assert "2 good images" in launcher.log("second")
+    assert launcher.line.tickets() == []
+    assert launcher.names() == ["second", "first"]
 
 
-def test_what_is_stopped_goes_on_after_its_last_epoch(launcher: Launcher, make: Callable[..., TrainConfig]) -> None:
+def test_what_is_stopped_or_killed_goes_on_after_its_last_epoch(
+    launcher: Launcher, make: Callable[..., TrainConfig]
+) -> None:
     launcher.start(make("run"))
     with pytest.raises(LineError, match="already"):
         launcher.resume("run")
@@ -100,22 +106,17 @@ def test_what_is_stopped_goes_on_after_its_last_epoch(launcher: Launcher, make: 
     assert standing.stage is Stage.STOPPED
     assert "stopped here" in standing.said
     before = len(epochs_of(launcher, "run"))
-    launcher.resume("run")
+    ticket = launcher.resume("run")
     wait_until(lambda: len(epochs_of(launcher, "run")) > before + 1)
-    launcher.stop("run")
-    epochs = epochs_of(launcher, "run")
-    assert epochs == list(range(1, len(epochs) + 1))
-
-
-def test_a_killed_run_is_known_for_dead_and_goes_on(launcher: Launcher, make: Callable[..., TrainConfig]) -> None:
-    ticket = launcher.start(make("run"))
-    wait_until(lambda: epochs_of(launcher, "run"))
     os.kill(ticket.pid, signal.SIGKILL)
     wait_until(lambda: stage(launcher, "run") is Stage.STOPPED)
     assert "without a word" in launcher.standing("run").said
     before = len(epochs_of(launcher, "run"))
     launcher.resume("run")
     wait_until(lambda: len(epochs_of(launcher, "run")) > before)
+    launcher.stop("run")
+    epochs = epochs_of(launcher, "run")
+    assert epochs == list(range(1, len(epochs) + 1))
 
 
 def test_a_run_outlives_the_app_that_started_it_and_can_be_stopped_by_another(

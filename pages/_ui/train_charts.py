@@ -15,7 +15,7 @@ from draem_core.render import heatmap
 from draem_core.training.progress import read_history, read_newest_steps
 from draem_core.training.review import load_review
 
-_HEIGHT = 340
+_HEIGHT = 360
 _SHORTENED = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
 _LOSSES = {
     "total": "training, total",
@@ -117,7 +117,7 @@ def _lines(table: pd.DataFrame, columns: dict[str, str], of_share: bool) -> alt.
             color=alt.Color(
                 "curve:N",
                 sort=[columns[one] for one in there],
-                legend=alt.Legend(title=None, orient="bottom", columns=2, labelLimit=220),
+                legend=alt.Legend(title=None, orient="bottom", columns=1, rowPadding=0, labelLimit=220),
             ),
         )
     )
