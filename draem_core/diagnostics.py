@@ -258,4 +258,6 @@ def _curve(metrics: pd.DataFrame, column: str) -> pd.Series:
 
 def _still_learns(totals: pd.Series, since: float) -> bool:
     """Tell whether the training loss is clearly lower now than at epoch ``since``; without a curve, it may be."""
-    return totals.empty or since not in totals.index or bool(totals.iloc[-SMOOTHED:].mean() < STILL_LEARNS * totals[since])
+    return (
+        totals.empty or since not in totals.index or bool(totals.iloc[-SMOOTHED:].mean() < STILL_LEARNS * totals[since])
+    )
