@@ -37,6 +37,17 @@ def measure(url: str, strokes: int) -> np.ndarray:
     return np.array(times)
 
 
+# Resolves to the ms from the stroke to its result, once the page has been still for a while.
+WAITED = """(root, stroke) => new Promise((resolve) => {
+    const look = () => {
+        const { draemInside } = root;
+        if (draemInside.stroke() !== stroke || draemInside.waited() === null) setTimeout(look, 20);
+        else setTimeout(() => resolve(draemInside.waited()), 500);
+    };
+    look();
+})"""
+
+
 def _stroke(page: Page, number: int) -> float:
     box = page.locator("[data-slot=easel]").bounding_box()
     assert box is not None
@@ -45,13 +56,7 @@ def _stroke(page: Page, number: int) -> float:
     page.mouse.down()
     page.mouse.move(box["x"] + 0.6 * box["width"], row + 10, steps=10)
     page.mouse.up()
-    page.wait_for_function(
-        """(number) => { const { draemInside } = document.querySelector(".draem-inside");
-            return draemInside.stroke() === number + 1 && draemInside.waited() !== null; }""",
-        arg=number,
-    )
-    page.wait_for_timeout(500)  # the tail of the page
-    return float(page.evaluate('document.querySelector(".draem-inside").draemInside.waited()')) / 1000
+    return float(page.locator(".draem-inside").evaluate(WAITED, number + 1)) / 1000
 
 
 def main() -> None:

@@ -43,10 +43,19 @@ class Inside:
         self.wait_for_result()
 
     def wait_for_result(self) -> None:
-        self.page.wait_for_function(
-            """() => { const { draemInside } = document.querySelector(".draem-inside");
-                return draemInside.sent() > 0 && draemInside.stroke() === draemInside.sent(); }""",
-            timeout=PATIENCE,
+        # the component lies in a shadow root, which document.querySelector does not look into
+        self.page.locator(".draem-inside").evaluate(
+            """(root, patience) => new Promise((resolve, reject) => {
+                const started = performance.now();
+                const look = () => {
+                    const { draemInside } = root;
+                    if (draemInside.sent() > 0 && draemInside.stroke() === draemInside.sent()) resolve();
+                    else if (performance.now() - started > patience) reject(new Error("the stroke got no answer"));
+                    else setTimeout(look, 20);
+                };
+                look();
+            })""",
+            PATIENCE,
         )
 
     def picture(self, result: str) -> str:

@@ -31,6 +31,7 @@ function createReviewer(root) {
     halt();
     showEpoch(shown.runs[0].epochs[slider.value]);
   };
+  slider.onpointerdown = slider.onkeydown = () => shown && pause(); // also where the thumb stays where it is
   slider.onchange = tellServer;
   otherSlider.oninput = () => change({ other_epoch: shown.runs.at(-1).epochs[otherSlider.value] });
   otherSlider.onchange = tellServer;
