@@ -48,6 +48,7 @@ async def measure(browser: Browser, url: str, view: str, seconds: float) -> str:
     print(f"first picture after {shown:.1f} s, all decoded after {time.perf_counter() - start:.1f} s")
     if view == "with layers":
         await page.locator(".heat summary").click()
+    await page.locator("#epoch").scroll_into_view_if_needed()
     await page.wait_for_timeout(2000)
     messages.clear()
     frames = await drag(page, "#epoch", seconds)
