@@ -14,7 +14,7 @@ from draem_core.recipe import raw_sensitivity
 from draem_core.tuning import TuningSet
 from draem_core.types import Card
 from draem_core.uncertainty import Interval, bootstrap_auroc, bootstrap_counts, cautions, split_half
-from pages._ui.goals_panel import take_over
+from pages._ui.goals_panel import take_over, trial_at
 from pages._ui.tuner import TunerSettings
 
 
@@ -26,7 +26,7 @@ def render_confidence(card: Card, tuning: TuningSet, settings: TunerSettings) ->
         st.caption(f"{tuning.unlabelled:,} images have no label and are left out.")
     _render_thresholds(card, tuning, settings)
     with st.expander("How far to trust these figures", icon=":material/query_stats:"):
-        peaks, labels, stops = _trial(tuning, settings)
+        peaks, labels, stops = trial_at(tuning, settings)
         st.markdown(
             "**95 % intervals** by bootstrap over the images, at the setting as it stands. They do not know that the "
             "setting was chosen on these same images."
@@ -37,12 +37,6 @@ def render_confidence(card: Card, tuning: TuningSet, settings: TunerSettings) ->
             "the best F1 is looked for on one half, and counted on the other, which it has not seen."
         )
         _render_halves(tuning, peaks, labels, stops)
-
-
-def _trial(tuning: TuningSet, settings: TunerSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    grid = tuning.grid
-    peaks = grid.peaks(settings.kernel_size, grid.nearest_area(settings.min_area))
-    return peaks, grid.image_labels, grid.sensitivities
 
 
 def _render_thresholds(card: Card, tuning: TuningSet, settings: TunerSettings) -> None:

@@ -38,7 +38,7 @@ def render_goals(tuning: TuningSet, settings: TunerSettings) -> None:
                 key="goal",
                 help="Each works out the sensitivity that means it, at the present kernel size and minimum area.",
             )
-            found = _work_out(str(goal), _trial(tuning, settings))
+            found = _work_out(str(goal), trial_at(tuning, settings))
         with right:
             _render_found(found, settings)
 
@@ -46,7 +46,8 @@ def render_goals(tuning: TuningSet, settings: TunerSettings) -> None:
 Trial = tuple[np.ndarray, np.ndarray, np.ndarray]  # peaks, labels, stops
 
 
-def _trial(tuning: TuningSet, settings: TunerSettings) -> Trial:
+def trial_at(tuning: TuningSet, settings: TunerSettings) -> Trial:
+    """Return peaks, labels and stops at the settled kernel size and minimum area."""
     grid = tuning.grid
     peaks = grid.peaks(settings.kernel_size, grid.nearest_area(settings.min_area))
     return peaks, grid.image_labels, grid.sensitivities

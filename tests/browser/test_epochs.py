@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from epochs_driver import Epochs
-from machinery import ROOT, start_server
 from PIL import Image
 from playwright.sync_api import Browser, expect
 from rerun_clock import PATIENCE
@@ -34,17 +33,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train_tiny(folder / "runs" / "first", keep=1)
     train_tiny(folder / "runs" / "second", epochs=3, learning_rate=1e-4)
     return folder
-
-
-@pytest.fixture(scope="module")
-def url(home: Path) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DRAEM_HOME", str(home))
-        patch.delenv("DRAEM_DATA", raising=False)
-        process, url = start_server(ROOT / "app.py", home / "server.log")
-    yield url
-    process.terminate()
-    process.wait(10)
 
 
 @pytest.fixture(scope="module")
