@@ -25,7 +25,7 @@ def show(workspace: Workspace, picture: Picture, prediction: Prediction, truth: 
     render_downloads(picture, prediction, settings, truth)
 
 
-workspace = start_page("Explore")
+workspace = start_page("explore")
 if workspace is None:
     st.stop()
 picture = choose_picture(workspace.dataset)

@@ -35,7 +35,7 @@ def _remember_opened(name: str) -> None:
     st.session_state["opened"] = name
 
 
-workspace = start_page("Tune")
+workspace = start_page("tune")
 if workspace is None:
     st.stop()
 if workspace.dataset is None or not workspace.dataset.samples:

@@ -28,7 +28,7 @@ def show(chosen: Chosen) -> None:
     render_exports(chosen.review)
 
 
-start_window("Epochs")
+start_window("epochs")
 try:
     chosen = reviews.choose_runs()
 except DraemError as error:

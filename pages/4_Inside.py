@@ -31,7 +31,7 @@ def show(workspace: Workspace, picture: Picture) -> None:
     render_experiments(workspace, picture, view, look)
 
 
-workspace = start_page("Inside")
+workspace = start_page("inside")
 if workspace is None:
     st.stop()
 picture = choose_picture(workspace.dataset)

@@ -16,20 +16,20 @@ NEW = "New training"
 def choose_run(launcher: Launcher) -> str:
     """Draw the picker and return a run's name, or NEW; the address follows."""
     names = [NEW, *launcher.names()]
+    if (asked := address.newly_asked("run").removeprefix(f"{short_name(launcher.runs)}/")) in names:
+        st.session_state["train_run"] = asked
     if st.session_state.get("train_run") not in names:
-        asked = address.asked("run").removeprefix(f"{short_name(launcher.runs)}/")
         living = [ticket.run for ticket in launcher.line.tickets()]
-        st.session_state["train_run"] = asked if asked in names else next((one for one in living if one in names), NEW)
+        st.session_state["train_run"] = next((one for one in living if one in names), NEW)
     with st.sidebar:
         chosen: str = st.selectbox("Run", names, key="train_run", persist_state="session")
         render_line(launcher)
     wanted = {} if chosen == NEW else {"run": f"{short_name(launcher.runs)}/{chosen}"}
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+    address.write_places(wanted)
     return chosen
 
 
-start_window("Train")
+start_window("train")
 launcher = Launcher(run_folder())
 if (following := st.session_state.pop("train_next", None)) is not None:
     st.session_state["train_run"] = following

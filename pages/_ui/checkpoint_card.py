@@ -4,35 +4,33 @@ import streamlit as st
 
 from draem_core.inference import Predictor
 from draem_core.types import Card
-from pages._ui.library import SCORE_RULES
+from pages._ui.texts import text
 
-_FLAVOURS = {"original": "original DRAEM", "anomalib": "anomalib", "ours": "DRAEM Heatmap Explorer"}
-_FILTERS = {"bilinear": "bilinear", "bilinear_antialias": "bilinear, antialiased"}
-_ORDERS = {"image_first": "image, reconstruction", "reconstruction_first": "reconstruction, image"}
+_OWN_NAMES = {"anomalib": "anomalib", "ours": "DRAEM Heatmap Explorer"}  # the same in every language
 
 
 def render_checkpoint_card(predictor: Predictor) -> None:
     """Draw the card of the predictor's checkpoint and how it runs here."""
     card = predictor.card
-    with st.expander("Checkpoint card", icon=":material/id_card:"):
+    with st.expander(_text("title"), icon=":material/id_card:"):
         st.table(_rows(card) | _calibration(card) | _training(card), border="horizontal")
         if card.assumed:
             names = ", ".join(name.replace("_", " ") for name in card.assumed)
-            st.caption(f"Assumed, not read from the file: {names}. A JSON file beside the weights can set them.")
-        st.caption(f"Runs on {predictor.device}. {predictor.precision_note}")
+            st.caption(text("sidebar.card.assumed", names=names))
+        st.caption(text("sidebar.card.runs_on", device=predictor.device, note=predictor.precision_note))
 
 
 def _rows(card: Card) -> dict[str, str]:
     return {
-        "Name": card.name,
-        "Flavour": _FLAVOURS[card.flavour],
-        "Parameters": f"{card.parameters:,}",
-        "Widths": f"{card.widths[0]}, {card.widths[1]}",
-        "Input": f"{card.input_size[1]} × {card.input_size[0]}, {card.color_order}",
-        "Resize": _FILTERS[card.resize_filter],
-        "Joined as": _ORDERS[card.concat_order],
-        "SSPCAB": "yes" if card.sspcab else "no",
-        "Image score": SCORE_RULES[card.score_rule],
+        _text("name"): card.name,
+        _text("flavour"): _OWN_NAMES.get(card.flavour) or _text(card.flavour),
+        _text("parameters"): f"{card.parameters:,}",
+        _text("widths"): f"{card.widths[0]}, {card.widths[1]}",
+        _text("input"): f"{card.input_size[1]} × {card.input_size[0]}, {card.color_order}",
+        _text("resize"): _text(card.resize_filter),
+        _text("joined"): _text(card.concat_order),
+        "SSPCAB": _text("has_sspcab" if card.sspcab else "no_sspcab"),
+        _text("image_score"): text(f"score_rule.{card.score_rule}"),
         "SHA-256": card.digest[:16],
     }
 
@@ -41,8 +39,12 @@ def _calibration(card: Card) -> dict[str, str]:
     if card.calibration is None:
         return {}
     values = card.calibration.model_dump()
-    return {name.replace("_", " ").capitalize(): f"{value:.4g}" for name, value in values.items() if value is not None}
+    return {_text(name): f"{value:.4g}" for name, value in values.items() if value is not None}
 
 
 def _training(card: Card) -> dict[str, str]:
-    return {f"Trained: {name}": str(value) for name, value in (card.training or {}).items()}
+    return {text("sidebar.card.trained", name=name): str(value) for name, value in (card.training or {}).items()}
+
+
+def _text(name: str) -> str:
+    return text(f"sidebar.card.{name}")

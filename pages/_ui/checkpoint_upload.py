@@ -13,6 +13,7 @@ from draem_core.checkpoints import checkpoint_digest, list_checkpoints, load_che
 from draem_core.errors import CheckpointError
 from pages._ui import library
 from pages._ui.paths import short_name, upload_folder
+from pages._ui.texts import text
 
 _SUFFIXES = ["ckpt", "pckl", "pth", "pt", "safetensors", "json"]
 _MESSAGE = "checkpoint_upload_message"
@@ -29,15 +30,14 @@ class UploadedFile(Protocol):
 
 def render_checkpoint_upload() -> None:
     """Draw the uploader and tell what came of the last upload."""
-    with st.expander("Open a checkpoint file", icon=":material/upload_file:"):
+    with st.expander(text("sidebar.upload.title"), icon=":material/upload_file:"):
         st.file_uploader(
-            "Checkpoint",
+            text("sidebar.checkpoint"),
             type=_SUFFIXES,
             accept_multiple_files=True,
             key="checkpoint_upload",
             on_change=_take,
-            help="The original's two .pckl files together, anomalib's .ckpt, a state dict .pth or .pt, "
-            "or our .safetensors; a JSON card of the same name may come along. No code in a file is ever run.",
+            help=text("sidebar.upload.help"),
             label_visibility="collapsed",
         )
     message = st.session_state.get(_MESSAGE)

@@ -22,9 +22,20 @@ from draem_core.render import heatmap
 from pages._ui import address, library
 from pages._ui.checkpoint_card import render_checkpoint_card
 from pages._ui.checkpoint_upload import render_checkpoint_upload
-from pages._ui.paths import checkpoint_folder, dataset_roots, run_folder, short_name, upload_folder
+from pages._ui.paths import ROOT, checkpoint_folder, dataset_roots, run_folder, short_name, upload_folder
+from pages._ui.texts import choose_language, linked_language, speak, text
 
 PRECISIONS = get_args(Precision)
+PAGES = {
+    "explore": ("pages/1_Explore.py", "image_search"),
+    "tune": ("pages/2_Tune.py", "tune"),
+    "epochs": ("pages/3_Epochs.py", "movie"),
+    "train": ("pages/6_Train.py", "model_training"),
+    "inside": ("pages/4_Inside.py", "schema"),
+    "synthetic": ("pages/5_Synthetic.py", "grain"),
+}
+TRAIN = "python -m draem_core train --data datasets/demo/fabric --out runs/fabric --epochs 60 --width 32 16"
+DEMO = "python -m draem_core demo"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,25 +56,28 @@ class Workspace:
             "dataset": short_name(self.dataset.root) if self.dataset else "",
             "device": "" if self.asked_device == "auto" else self.asked_device,
             "precision": "" if self.asked_precision == "auto" else self.asked_precision,
+            "lang": linked_language(),
         }
 
 
-def start_window(title: str) -> None:
+def start_window(page: str) -> None:
     """Set the window up and draw the navigation. The first call of a page that needs no checkpoint."""
-    st.set_page_config(page_title=f"{title} · DRAEM Heatmap Explorer", page_icon=_icon(), layout="wide")
+    address.arrive(page)
+    title = f"{text(f'page.{page}')} · DRAEM Heatmap Explorer"
+    st.set_page_config(page_title=title, page_icon=_icon(), layout="wide")
+    speak()
     st.html(f"<style>{(Path(__file__).parent / 'shell.css').read_text('utf-8')}</style>")
     with st.sidebar:
         st.html('<div class="brand">DRAEM <span>Heatmap Explorer</span></div>')
-        st.page_link("pages/1_Explore.py", label="Explore", icon=":material/image_search:")
-        st.page_link("pages/2_Tune.py", label="Tune", icon=":material/tune:")
-        st.page_link("pages/3_Epochs.py", label="Epochs", icon=":material/movie:")
-        st.page_link("pages/6_Train.py", label="Train", icon=":material/model_training:")
-        st.page_link("pages/4_Inside.py", label="Inside", icon=":material/schema:")
+        for name, (file, icon) in PAGES.items():
+            if (ROOT / file).exists():
+                st.page_link(file, label=text(f"page.{name}"), icon=f":material/{icon}:")
+        choose_language()
 
 
-def start_page(title: str) -> Workspace | None:
+def start_page(page: str) -> Workspace | None:
     """Set the window up and draw the sidebar. The first call of a page that works with a checkpoint."""
-    start_window(title)
+    start_window(page)
     with st.sidebar:
         checkpoint = _choose_checkpoint()
         folder = _choose_dataset()
@@ -75,7 +89,7 @@ def start_page(title: str) -> Workspace | None:
         predictor = library.predictor(checkpoint, device, precision)
     except DraemError as error:
         st.error(str(error), icon=":material/error:")
-        st.caption("Pick another checkpoint in the sidebar, or upload one there.")
+        st.caption(text("sidebar.other_checkpoint"))
         return None
     with st.sidebar:
         render_checkpoint_card(predictor)
@@ -91,11 +105,15 @@ def _icon() -> Image.Image:
 
 def _choose_checkpoint() -> Path | None:
     files = {short_name(path): path for path in library.checkpoint_files()}
+    if (asked := address.asked("checkpoint")) and asked not in files:  # written a moment ago, perhaps
+        library.checkpoint_files.clear()
+        files = {short_name(path): path for path in library.checkpoint_files()}
     if files:
+        _follow_link("checkpoint", files)
         if st.session_state.get("checkpoint") not in files:
-            st.session_state["checkpoint"] = _wanted("checkpoint", files) or next(iter(files))
+            st.session_state["checkpoint"] = _last("checkpoint", files) or next(iter(files))
         st.selectbox(
-            "Checkpoint",
+            text("sidebar.checkpoint"),
             files,
             key="checkpoint",
             format_func=_checkpoint_label,
@@ -107,16 +125,21 @@ def _choose_checkpoint() -> Path | None:
     return files.get(st.session_state.get("checkpoint", ""))
 
 
-def _wanted(place: str, known: Collection[str]) -> str | None:
-    """Return what the link asks for, else what this session last had on any page, where it is still there."""
-    candidates = (address.asked(place), st.session_state.get(f"_last_{place}"))
-    return next((name for name in candidates if name in known), None)
+def _follow_link(place: str, known: Collection[str]) -> None:
+    if (asked := address.newly_asked(place)) in known:
+        st.session_state[place] = asked
+
+
+def _last(place: str, known: Collection[str]) -> str | None:
+    """Return what this session last had on any page, where it is still there."""
+    last: str | None = st.session_state.get(f"_last_{place}")
+    return last if last in known else None
 
 
 def _checkpoint_label(name: str) -> str:
     path = Path(name)
     if path.is_relative_to(short_name(upload_folder())):
-        return f"{path.stem} (uploaded)"
+        return text("sidebar.uploaded", name=path.stem)
     if path.is_relative_to(short_name(run_folder())):
         return f"{path.parts[1]} · {path.stem.replace('_', ' ')}"
     return path.relative_to(short_name(checkpoint_folder())).with_suffix("").as_posix()
@@ -145,13 +168,14 @@ def _choose_dataset() -> str | None:
     folders = [short_name(folder) for folder in library.dataset_folders()]
     if not folders:
         return None
+    _follow_link("dataset", folders)
     if st.session_state.get("dataset") not in folders:
         trained_on = _category_of(st.session_state.get("checkpoint", ""))
         fitting = [name for name in folders if Path(name).name == trained_on]
-        st.session_state["dataset"] = _wanted("dataset", folders) or (fitting or folders)[0]
+        st.session_state["dataset"] = _last("dataset", folders) or (fitting or folders)[0]
     st.session_state["_last_dataset"] = st.session_state["dataset"]
     return st.selectbox(
-        "Dataset",
+        text("sidebar.dataset"),
         folders,
         key="dataset",
         format_func=lambda name: "/".join(Path(name).parts[-2:]),
@@ -161,16 +185,16 @@ def _choose_dataset() -> str | None:
 
 def _choose_device() -> tuple[str, Precision]:
     for place, known in (("device", ["auto", *devices()]), ("precision", PRECISIONS)):
-        if place not in st.session_state:
-            st.session_state[place] = _wanted(place, known) or "auto"
-    with st.expander("Device and precision", icon=":material/memory:"):
-        st.selectbox("Device", ["auto", *devices()], key="device", persist_state="session")
+        _follow_link(place, known)
+        st.session_state.setdefault(place, "auto")
+    with st.expander(text("sidebar.device_and_precision"), icon=":material/memory:"):
+        st.selectbox(text("sidebar.device"), ["auto", *devices()], key="device", persist_state="session")
         st.selectbox(
-            "Precision",
+            text("sidebar.precision"),
             PRECISIONS,
             key="precision",
             persist_state="session",
-            help="auto takes the quickest that moves the map by no more than 0.005 against float32",
+            help=text("sidebar.precision_help"),
         )
     return _device_choice()
 
@@ -191,22 +215,11 @@ def _open_dataset(name: str | None) -> Dataset | None:
 
 
 def _say_no_checkpoint() -> None:
-    st.header("No checkpoint yet")
-    st.markdown(
-        f"""A checkpoint holds a trained DRAEM network. To get one:
-
-- **Upload** one in the sidebar: the original's pair of `.pckl`, anomalib's `.ckpt`, a state dict, or `.safetensors`.
-- **Copy** files into `{short_name(checkpoint_folder())}/`.
-- **Train** one: `python -m draem_core train --data datasets/demo/fabric --out runs/fabric --epochs 60 --width 32 16`
-"""
-    )
+    st.header(text("sidebar.no_checkpoint"))
+    st.markdown(text("sidebar.get_checkpoint", folder=short_name(checkpoint_folder()), command=TRAIN))
 
 
 def say_no_dataset() -> None:
     """Tell how a dataset gets here."""
     roots = ", ".join(f"`{short_name(root)}/`" for root in dataset_roots())
-    st.info(
-        f"No dataset found in {roots}. Draw the demo with `python -m draem_core demo`, put a folder in MVTec layout "
-        "there, or name other folders in the environment variable DRAEM_DATA. Or upload pictures.",
-        icon=":material/folder_open:",
-    )
+    st.info(text("sidebar.no_dataset", roots=roots, command=DEMO), icon=":material/folder_open:")

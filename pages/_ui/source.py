@@ -10,8 +10,9 @@ from pages._ui import address, library
 from pages._ui.filmstrip import Frame, filmstrip
 from pages._ui.library import Picture
 from pages._ui.shell import say_no_dataset
+from pages._ui.texts import text
 
-DATASET, UPLOAD = "Dataset", "Upload"
+DATASET, UPLOAD = "dataset", "upload"
 _ALL = "all"
 
 
@@ -20,10 +21,11 @@ def choose_picture(dataset: Dataset | None) -> Picture | None:
     left, right = st.columns([1, 3], vertical_alignment="center")
     with left:
         source = st.segmented_control(
-            "Pictures from",
+            text("picture.source"),
             [DATASET, UPLOAD],
             default=DATASET,
             required=True,
+            format_func=lambda source: text(f"picture.{source}"),
             key="source",
             label_visibility="collapsed",
         )
@@ -49,7 +51,7 @@ def read_truth(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
     try:
         return library.gt_mask(picture, shape)
     except ImageError as error:
-        st.warning(f"{error} Until then there is no ground truth here.", icon=":material/broken_image:")
+        st.warning(text("picture.no_truth", problem=error), icon=":material/broken_image:")
         return None
 
 
@@ -60,20 +62,26 @@ def _of_chosen_kind(dataset: Dataset) -> tuple[Sample, ...]:
     counts = {kind: sum(kind in (_ALL, sample.kind) for sample in shown) for kind in kinds}
     key = f"kind {dataset.root}"
     kind = st.pills(
-        "Defect kind",
+        text("picture.kind"),
         kinds,
         default=_ALL,
         required=True,
         key=key,
-        format_func=lambda kind: f"{(kind or 'unlabelled').replace('_', ' ')} {counts[kind]}",
+        format_func=lambda kind: f"{_kind_name(kind)} {counts[kind]}",
         label_visibility="collapsed",
     )
     return tuple(sample for sample in shown if kind in (_ALL, None, sample.kind))
 
 
+def _kind_name(kind: str | None) -> str:
+    if not kind or kind in (_ALL, "good"):
+        return text(f"picture.{kind or 'unlabelled'}")
+    return kind.replace("_", " ")
+
+
 def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
     names = [sample.name for sample in samples]
-    wanted = st.session_state.get("image") or address.asked("image")
+    wanted = address.newly_asked("image") or st.session_state.get("image")
     if wanted not in names:
         wanted = next((sample.name for sample in samples if sample.label == 1), names[0])
     st.session_state["image"] = wanted
@@ -93,25 +101,28 @@ def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
 
 def _frame(sample: Sample) -> Frame:
     label = {0: "good", 1: "defect", None: "unlabelled"}[sample.label]
-    return Frame(sample.name, f"{sample.name} ({sample.kind or label})".replace("_", " "), label)
+    kind = _kind_name(sample.kind) if sample.kind else text(f"picture.{label}")
+    return Frame(sample.name, f"{sample.name.replace('_', ' ')} ({kind})", label)
 
 
 def _choose_upload() -> Picture | None:
     files = st.file_uploader(
-        "Pictures",
+        text("picture.pictures"),
         type=sorted(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES),
         accept_multiple_files=True,
         key="pictures",
         max_upload_size=200,
-        help="PNG, JPEG, BMP, TIFF or WebP, 8 or 16 bit, any size. They stay on this computer.",
+        help=text("picture.upload_help"),
     )
     if not files:
-        st.info("Upload one picture or many. The map is shown on the picture's own pixels.", icon=":material/upload:")
+        st.info(text("picture.upload_first"), icon=":material/upload:")
         return None
     names = [f"{index + 1}. {file.name}" for index, file in enumerate(files)]
     chosen = names[0]
     if len(files) > 1:
-        chosen = st.pills("Uploaded picture", names, default=names[0], required=True, key=f"uploaded {len(files)}")
+        chosen = st.pills(
+            text("picture.uploaded"), names, default=names[0], required=True, key=f"uploaded {len(files)}"
+        )
     file = files[names.index(chosen or names[0])]
     try:
         return library.uploaded_picture(file.name, file.getvalue())

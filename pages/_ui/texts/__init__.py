@@ -1,0 +1,84 @@
+"""The words that people read, in the language that they chose: ``text("sidebar.uploaded", name="a.ckpt")``.
+
+The words lie in one TOML file for each language beside this module; add a file and the picker offers it. The link's
+``lang`` decides, then what the session chose, then the browser's locale, then English.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages._ui.texts.catalogue import ENGLISH, Language, language_for, names_in, read_languages
+
+__all__ = ["choose_language", "language", "linked_language", "speak", "text", "texts_under"]
+
+FOLDER = Path(__file__).parent
+_CHOSEN = "lang"  # in the session and in the link
+_LAST = "_last_lang"
+
+
+def text(key: str, **values: object) -> str:
+    """Return the text under a dotted key, its {values} filled in; numbers take a format: ``{score:.4f}``.
+
+    Raises:
+        KeyError: no such key in English.
+        ValueError: the values are not just those that the text names.
+    """
+    template = language().texts[key]
+    if names_in(template) != values.keys():
+        raise ValueError(f"{key} takes the values {sorted(names_in(template))}, not {sorted(values)}")
+    return template.format(**values)
+
+
+def texts_under(prefix: str) -> dict[str, str]:
+    """Return the templates whose keys begin with ``prefix.``, without it: a component's words, for its payload."""
+    start = f"{prefix}."
+    return {key.removeprefix(start): found for key, found in language().texts.items() if key.startswith(start)}
+
+
+def language() -> Language:
+    """Return the language that is spoken now."""
+    known = read_languages(FOLDER)
+    chosen = st.session_state.get(_CHOSEN)
+    return known[chosen if chosen in known else _first()]
+
+
+def speak() -> None:
+    """Settle the language, before a page says its first word, and tell the browser: it picks glyphs by it."""
+    if st.session_state.get(_CHOSEN) not in read_languages(FOLDER):
+        st.session_state[_CHOSEN] = _first()
+    code = st.session_state[_LAST] = st.session_state[_CHOSEN]
+    st.html(f"<script>document.documentElement.lang = '{code}'</script>", unsafe_allow_javascript=True)
+
+
+def choose_language() -> None:
+    """Draw the picker, each language named in itself, and say what is wrong with the chosen one's file."""
+    known = read_languages(FOLDER)
+    st.selectbox(
+        "Language · 語言",
+        list(known),
+        key=_CHOSEN,
+        format_func=lambda code: known[code].name,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if linked_language() != st.query_params.get(_CHOSEN, ""):
+        st.query_params.from_dict(st.query_params.to_dict() | {_CHOSEN: linked_language()})
+    for problem in language().problems[:3]:
+        st.warning(problem, icon=":material/translate:")
+
+
+def linked_language() -> str:
+    """Return what a link has to say to be read in this language; empty where the browser's locale says it."""
+    code = language().code
+    return "" if code == _by_locale() else code
+
+
+def _first() -> str:
+    """Return the code to begin with: the link's, else this session's last, else the browser's locale's."""
+    asked = (st.query_params.get(_CHOSEN, ""), st.session_state.get(_LAST))
+    return next((code for code in asked if code in read_languages(FOLDER)), _by_locale())
+
+
+def _by_locale() -> str:
+    return language_for(st.context.locale, read_languages(FOLDER).values()) or ENGLISH
