@@ -35,6 +35,7 @@ from draem_core.training.labelled import few_of_each_kind, load_labelled
 from draem_core.training.loop import train
 from draem_core.training.parallel import torchrun_rank
 from draem_core.training.reports import EpochReport, StepReport
+from draem_core.training.run_folder import RunFolder
 from draem_core.training.tensorboard import TensorBoardLog
 from draem_core.training.validation import disagreement
 
@@ -127,6 +128,7 @@ def train_command(
         "keep_best": keep_best,
     }
     settings = make_config(given, config)
+    settings = RunFolder(settings.out).continued(settings)
     quiet = torchrun_rank() > 0  # the first process speaks for all
     log = TensorBoardLog(settings.out / "tensorboard") if tensorboard and not quiet else None
     dataset = open_dataset(settings.data)

@@ -43,6 +43,8 @@ def config(out, **changes):
         "batch_size": 4,
         "widths": (4, 4),
         "input_size": (32, 32),
+        "validation_share": 0.0,
+        "test_every": 0,
     }
     return TrainConfig(**{**values, "learning_rate": 1e-3, "device": "cpu", "precision": "float32", **changes})
 
@@ -236,6 +238,56 @@ def test_the_test_set_is_judged_every_so_many_epochs_and_at_the_last(tmp_path, i
     table = pd.read_csv(tmp_path / "metrics.csv")
     assert table["test_image_auroc"].notna().tolist() == [False, True, False, True, True]
     assert table["test_image_auroc"].iloc[-1] == pytest.approx(reports[-1].test.image_auroc)
+
+
+def asked(out, **changes):
+    """Return a config in which nothing is said of judging."""
+    given = {
+        name: value for name, value in config(out, **changes).model_dump().items() if name in ASKED | changes.keys()
+    }
+    return TrainConfig.model_validate(given)
+
+
+ASKED = {"data", "out", "epochs", "batch_size", "widths", "input_size", "learning_rate", "device", "precision"}
+
+
+def test_without_a_word_of_it_every_epoch_is_judged_on_made_up_and_on_real_defects(
+    tmp_path, images, textures, labelled
+):
+    train(asked(tmp_path, epochs=2), images, textures, test=labelled)
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    assert table[["validation_total", "validation_image_auroc", "test_image_auroc"]].notna().all(axis=None)
+    assert table["images"].tolist() == [7, 7], "one of eight is held out"
+
+
+@pytest.mark.parametrize("said", ["zero", "nothing"])
+def test_a_folder_that_was_not_judged_goes_on_so(tmp_path, images, textures, labelled, said):
+    """Of the version whose default was 0, and of one that did not know these fields."""
+    train(config(tmp_path / "whole", epochs=2), images, textures)
+    with pytest.raises(ZeroDivisionError):
+        train(config(tmp_path / "run", epochs=2), images, textures, on_epoch=lambda report: 1 / 0)
+    if said == "nothing":
+        described = json.loads((tmp_path / "run" / "config.json").read_text())
+        del described["config"]["validation_share"], described["config"]["test_every"]
+        (tmp_path / "run" / "config.json").write_text(json.dumps(described))
+    train(asked(tmp_path / "run", epochs=2), images, textures, test=labelled)
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
+def test_what_is_not_given_again_stays_as_the_folder_has_it(tmp_path, images, textures):
+    train(config(tmp_path, epochs=2, seed=5, keep=1), images, textures)
+    continued = run_folder.RunFolder(tmp_path).continued(TrainConfig(data=tmp_path, out=tmp_path, probes=0))
+    assert (continued.seed, continued.keep, continued.widths, continued.epochs) == (5, 1, (4, 4), 2)
+    assert (continued.data, continued.probes) == (tmp_path, 0), "what may change and is given, does"
+    with pytest.raises(ConfigError, match="another seed"):
+        run_folder.RunFolder(tmp_path).continued(TrainConfig(data=tmp_path, out=tmp_path, seed=0))
+
+
+def test_one_image_is_trained_on_not_held_out(tmp_path, images, textures):
+    large = torch.nn.functional.interpolate(images[:1], (64, 64))
+    train(asked(tmp_path, epochs=1, input_size=(64, 64)), large, torch.nn.functional.interpolate(textures, (64, 64)))
+    assert pd.read_csv(tmp_path / "metrics.csv")["images"].tolist() == [1]
+    assert pd.read_csv(tmp_path / "metrics.csv")["validation_total"].isna().all()
 
 
 def test_a_validation_that_misleads_is_told():
@@ -452,7 +504,7 @@ def test_schedules(tmp_path):
         ({"data": "a", "out": "b", "input_size": (250, 256)}, "divide by 32"),
         ({"data": "a", "out": "b", "crop_size": 100}, "crop_size"),
         ({"data": "a", "out": "b", "schedule": "linear"}, "schedule"),
-        ({"data": "a", "out": "b", "patience": 3}, "validation_share"),
+        ({"data": "a", "out": "b", "patience": 3, "validation_share": 0}, "validation_share"),
         ({"data": "a", "out": "b", "loss_weights": {"l2": "x"}}, r"loss_weights\.l2"),
         ({"data": "a", "out": "b", "loss_weights": {"lpips": 1}}, r"loss_weights\.lpips"),
         ({"data": "a", "out": "b", "spelt_wrong": 1}, "spelt_wrong"),

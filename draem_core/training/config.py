@@ -22,6 +22,7 @@ from draem_core.errors import DraemError
 from draem_core.training.losses import LossWeights
 
 Schedule = Literal["original", "anomalib", "cosine"]
+_NOT_JUDGED = {"validation_share": 0.0, "test_every": 0}  # what a folder did that says nothing of judging
 
 
 class ConfigError(DraemError):
@@ -31,69 +32,75 @@ class ConfigError(DraemError):
 class TrainConfig(BaseModel):
     """One training run. Defaults are those of the original DRAEM where it has one.
 
-    data: a dataset's category folder; its good training images are used.
-    out: the run folder.
-    anomaly_sources: a folder of textures; None takes the built-in ones.
-    start_from: a checkpoint of the same widths whose weights training begins with; None begins with random ones.
-    batch_size: images per step; under torchrun, per process.
-    widths: base widths of (reconstructive, discriminative) network.
-    sspcab: the reconstructive network's fifth block is an SSPCAB.
-    crop_size: train on a random square of this side from each image, not on the whole; more and cheaper steps,
-        which suits textures and short runs. None trains on whole images, as the original does.
-    optimizer: "adam" as the original, or "adamw" with ``weight_decay``.
-    schedule: "original" ×0.2 at 0.8 and 0.9 of the epochs; "anomalib" ×0.1 at epochs 400 and 600;
-        "cosine" warms up over the first 3 % and falls to 0, which suits short runs.
-    loss_weights: what each part of the loss weighs.
-    focal_alpha: None weighs good and anomalous pixels alike; 1 ignores the good ones, which ruins the map.
-    clean_share: probability that a training sample gets no anomaly.
-    cutpaste_share: probability that an anomaly is a piece of the image itself in the wrong place, not a texture.
-    max_image_share: β, the image's share inside an anomaly, is U(0, max_image_share); 0.8 as the original. Nearer to 1
-        makes fainter anomalies, for defects that can barely be seen.
-    rotate_share: probability that a good image is turned by up to ±90°.
-    precision: "auto" takes bfloat16 where the device has it, else float32.
-    validation_share: share of the good images that are held out and judged each epoch with synthetic defects.
-    test_every: judge the labelled test set, where there is one, every so many epochs and at the last; 0 never.
-    patience: stop when the validation loss has not improved for so many epochs; 0 never does.
-    probes: how many images have their reconstruction and map kept at every epoch; 0 keeps none.
-    probe_side: the longer side of these pictures on disk; the network sees them whole.
-    keep: how many of the newest per-epoch checkpoints stay on disk; 0 keeps all.
-    keep_best: keep, besides, the best by validation loss and the best by the test set's image AUROC.
-    checkpoint_dtype: how weights are stored; float16 halves the file.
+    The line below a field is its description, here, in ``train --help`` and on the Train page.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     data: Path
+    """Category folder, such as datasets/demo/fabric. Its good training images are all that is learned from."""
     out: Path
+    """Run folder; one that exists is resumed, and keeps the settings that are not given again."""
     anomaly_sources: Path | None = None
+    """Folder of textures that are pasted into good images as made-up defects. None: built-in ones."""
     start_from: Path | None = None
+    """Begin with the weights of a checkpoint of the same widths. None: with random ones."""
     epochs: PositiveInt = 700
+    """How often each image is seen. Pictures and weights are kept after each."""
     batch_size: PositiveInt = 8
+    """Images per step (under torchrun, per process). Larger is steadier and takes more memory."""
     widths: tuple[PositiveInt, PositiveInt] = (128, 64)
+    """Channels at full resolution of the repainting and the judging network. Twice as wide takes up to 4 × as long."""
     sspcab: bool = False
+    """Put an SSPCAB, a block that has to predict masked channels, into the repainting network (Ristea et al., 2022)."""
     input_size: tuple[PositiveInt, PositiveInt] = (256, 256)
+    """Height and width that images are resized to; each divides by 32."""
     crop_size: PositiveInt | None = None
+    """Side of random squares that are trained on: quicker, suits textures, not shapes. None: whole images."""
     optimizer: Literal["adam", "adamw"] = "adam"
+    """adam as the original; adamw also pulls weights towards 0, by the weight decay."""
     weight_decay: NonNegativeFloat = 0.01
+    """How strongly adamw pulls weights towards 0. Without effect on adam."""
     learning_rate: PositiveFloat = 1e-4
+    """How large a step is. Too large diverges, too small leaves the repaint grey."""
     schedule: Schedule = "original"
+    """How the rate falls. original: × 0.2 at 80 and 90 % of the epochs; anomalib: × 0.1 at epochs 400 and 600; \
+cosine: down to 0 after a short rise, which suits short runs."""
     loss_weights: LossWeights = LossWeights()
+    """What each part of the loss weighs."""
     focal_alpha: float | None = Field(default=None, ge=0, le=1)
+    """Weight of anomalous pixels in the focal loss; good ones get the rest. None weighs both 1; \
+1 ignores good pixels, which ruins the map."""
     clean_share: float = Field(default=0.5, ge=0, lt=1)
+    """Share of samples without a made-up defect, from which the network learns silence."""
     cutpaste_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of defects that are a piece of the image itself in the wrong place, not a texture."""
     max_image_share: float = Field(default=0.8, gt=0, lt=1)
+    """How much of the image may shine through a defect. Nearer to 1 makes fainter ones, for what can barely be seen."""
     rotate_share: float = Field(default=0.3, ge=0, le=1)
+    """Share of good images that are turned by up to ±90°. 0 where parts always lie alike."""
     seed: int = Field(default=0, ge=0, lt=2**31)
+    """The same seed on the same processor gives the same weights."""
     device: str = "auto"
+    """Where to train: auto, cpu, cuda, cuda:1, mps. A second run on the same device waits in line."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    validation_share: float = Field(default=0.0, ge=0, le=0.5)
-    test_every: NonNegativeInt = 0
+    """Shorter floats are quicker where the device has them; auto takes bfloat16 there."""
+    validation_share: float = Field(default=0.1, ge=0, le=0.5)
+    """Share of the good images held out, and judged each epoch with made-up defects; of two or more, at least one."""
+    test_every: NonNegativeInt = 1
+    """Judge the labelled test images, where there are any, every so many epochs and at the last; 0 never."""
     patience: NonNegativeInt = 0
+    """Stop after so many epochs without a better validation loss; 0 never."""
     probes: NonNegativeInt = 8
+    """Images whose repaint and map are kept at every epoch, for the Epochs page; 0 keeps none."""
     probe_side: PositiveInt = 128
+    """Longer side of these pictures on disk, in pixels; the network sees them whole."""
     keep: NonNegativeInt = 3
+    """How many of the newest checkpoints stay on disk; 0 keeps all."""
     keep_best: bool = True
+    """Keep, besides, the best checkpoint by validation loss and the best by the test set's image AUROC."""
     checkpoint_dtype: Literal["float32", "float16"] = "float32"
+    """How weights are stored; float16 halves the file."""
 
     @field_validator("input_size")
     @classmethod
@@ -134,3 +141,12 @@ def make_config(values: Mapping[str, object], file: Path | None = None) -> Train
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors())
         raise ConfigError(f"The training configuration is not usable. {problems}. See `train --help`.") from error
+
+
+def recorded_config(described: Mapping[str, object]) -> TrainConfig:
+    """Return the config that a run folder has written down, of any version of this program.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    return make_config({**_NOT_JUDGED, **described})

@@ -20,7 +20,7 @@ from pathlib import Path
 from draem_core.atomic import write_atomically
 from draem_core.devices import devices
 from draem_core.errors import DraemError
-from draem_core.training.config import ConfigError, TrainConfig, make_config
+from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
 from draem_core.training.line import Line, Ticket
 from draem_core.training.progress import read_history
 from draem_core.training.run_folder import RunFolder
@@ -92,7 +92,7 @@ class Launcher:
         try:
             if described.suffix == ".toml":
                 return make_config({"out": folder}, described)
-            return make_config(json.loads(described.read_text(encoding="utf-8"))["config"] | {"out": folder})
+            return recorded_config(json.loads(described.read_text(encoding="utf-8"))["config"] | {"out": folder})
         except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
             raise LaunchError(f"{described} is no training configuration ({error}). Choose another run.") from error
 

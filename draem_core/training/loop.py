@@ -65,6 +65,7 @@ def train(
         RunFolderError: the run folder cannot be used.
         TrainingError: a loss, a gradient or a weight is no longer finite; the last good epoch is kept.
     """
+    config = RunFolder(config.out).continued(config)
     with team_on(pick_device(config.device)) as team:
         trainer = _Trainer(config, images, textures, test, team)
         try:

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from draem_core import metrics as figures
-from draem_core.training.config import TrainConfig
+from draem_core.training.config import ConfigError, TrainConfig, recorded_config
 from draem_core.training.journal import read_journal
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.layers import LAYER_COLUMNS
@@ -147,7 +147,7 @@ def load_review(path: Path) -> Review:
             stopped=folder.stop_file.read_text(encoding="utf-8").strip() if folder.stop_file.is_file() else None,
             notes=notes,
         )
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, ConfigError) as error:
         raise RunFolderError(f"{path} is damaged and cannot be reviewed ({error}). Train it anew.") from error
 
 
@@ -158,7 +158,7 @@ def _described(file: Path) -> tuple[TrainConfig | None, dict[str, str], tuple[st
     described = json.loads(file.read_text(encoding="utf-8"))
     config = described.get("config")
     return (
-        TrainConfig.model_validate(config) if config else None,
+        recorded_config(config) if config else None,
         described.get("environment", {}),
         tuple(described.get("notes", ())),
     )

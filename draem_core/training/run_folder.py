@@ -11,13 +11,12 @@ from typing import Any
 
 import pandas as pd
 import torch
-from pydantic import ValidationError
 
 from draem_core.atomic import write_atomically
 from draem_core.checkpoints import save_checkpoint
 from draem_core.devices import describe_machine
 from draem_core.models import Draem
-from draem_core.training.config import ConfigError, TrainConfig
+from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
 from draem_core.training.journal import Journal, RunFolderError, gone
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.training.probes import PROBE_COLUMNS, ProbeStore
@@ -67,20 +66,41 @@ class RunFolder:
         """Return where the checkpoint after an epoch is, or was."""
         return self.checkpoints / f"epoch_{epoch:04d}.safetensors"
 
-    def start(self, config: TrainConfig) -> dict[str, Any] | None:
-        """Create the folder, or return the state to go on from where it holds a run of the same config.
+    @property
+    def config_file(self) -> Path:
+        """What the run was asked to do, and the environment that it began in."""
+        return self.path / "config.json"
+
+    def continued(self, config: TrainConfig) -> TrainConfig:
+        """Return the config that the folder's run goes on with: what ``config`` leaves at its default stays as it was.
 
         Raises:
             ConfigError: the folder holds a run of another config.
-            RunFolderError: its config or state cannot be read.
+            RunFolderError: its config cannot be read.
+        """
+        if not self.config_file.is_file():
+            return config
+        found = recorded_config(self._described()["config"])
+        given = {name: getattr(config, name) for name in config.model_fields_set}
+        changed = sorted(name for name in given.keys() - _MAY_CHANGE if given[name] != getattr(found, name))
+        if changed:
+            raise ConfigError(
+                f"{self.path} holds a run with another {', '.join(changed)}. "
+                "Name another --out folder, or delete this one to start anew."
+            )
+        return make_config(found.model_dump() | given)
+
+    def start(self, config: TrainConfig) -> dict[str, Any] | None:
+        """Create the folder, or return the state to go on from where it holds a run; see ``continued``.
+
+        Raises:
+            RunFolderError: its state cannot be read.
         """
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        config_file = self.path / "config.json"
-        if config_file.is_file():
-            self._refuse_another(config, config_file)
-        else:
-            described = {"config": config.model_dump(mode="json"), "environment": environment()}
-            write_atomically(config_file, json.dumps(described, indent=2).encode())
+        described = self._described() if self.config_file.is_file() else {"environment": environment()}
+        told = described | {"config": config.model_dump(mode="json")}
+        if told != described:
+            write_atomically(self.config_file, json.dumps(told, indent=2).encode())
         for unfinished in self.path.rglob(".*.tmp"):
             unfinished.unlink(missing_ok=True)
         self.stop_file.unlink(missing_ok=True)
@@ -131,20 +151,15 @@ class RunFolder:
             if old not in best:
                 old.unlink()
 
-    def _refuse_another(self, config: TrainConfig, config_file: Path) -> None:
+    def _described(self) -> dict[str, Any]:
         try:
-            found = TrainConfig.model_validate(json.loads(config_file.read_text(encoding="utf-8"))["config"])
-        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            described: dict[str, Any] = json.loads(self.config_file.read_text(encoding="utf-8"))
+            recorded_config(described["config"])
+        except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
             raise RunFolderError(
-                f"{config_file} is no training configuration. Name another --out folder, or delete this one."
+                f"{self.config_file} is no training configuration. Name another --out folder, or delete this one."
             ) from error
-        wanted, before = config.model_dump(mode="json"), found.model_dump(mode="json")
-        changed = sorted(name for name in wanted if name not in _MAY_CHANGE and wanted[name] != before[name])
-        if changed:
-            raise ConfigError(
-                f"{self.path} holds a run with another {', '.join(changed)}. "
-                "Name another --out folder, or delete this one to start anew."
-            )
+        return described
 
 
 @dataclass(frozen=True)
