@@ -17,6 +17,7 @@ LANGUAGES = read_languages(texts.FOLDER)
 OTHERS = [code for code in LANGUAGES if code != ENGLISH]
 HAN = re.compile(r"[\u4e00-\u9fff]")
 LATIN_WORD = re.compile(r"(?<![\w.`{/-])[a-z]{3,}(?![\w.}])")
+COMPONENTS = {"inside": "inside.view"}  # folder below pages/_ui → the beginning of its words' keys
 # What stays as it is in Chinese too: units, names of formats and of values that people type or see elsewhere.
 KEPT = {
     "anomalib",
@@ -78,21 +79,29 @@ def test_chinese_is_traditional_as_in_taiwan() -> None:
     assert strange == []
 
 
-def keys_in_code() -> tuple[set[str], set[str]]:
-    """Return the keys that the code names in full, and the beginnings of those that it puts together."""
-    code = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "pages").rglob("*.py")))
-    full = set(re.findall(r"""\btext\(\s*["']([\w.]+)["']""", code))
-    begun = set(re.findall(r"""\btext\(\s*f["']([\w.]+)\{""", code))
-    begun |= {f"{prefix}." for prefix in re.findall(r"""\btexts_under\(\s*["']([\w.]+)["']""", code)}
-    return full, begun
-
-
 def test_code_asks_only_for_texts_that_are_there_and_for_all_of_them() -> None:
     known = set(LANGUAGES[ENGLISH].texts)
-    full, begun = keys_in_code()
-    assert full - known == set()
-    assert [key for key in known - full if not key.startswith(tuple(begun))] == []
+    code = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "pages").rglob("*.py")))
+    asked = set(re.findall(r"""\btext\(\s*["']([\w.]+)["']""", code))
+    quoted = set(re.findall(r"""["']([a-z_]+(?:\.\w+)+)["']""", code))
+    begun = set(re.findall(r"""\btext\(\s*f["']([\w.]+)\{""", code))  # keys that are put together
+    begun |= {f"{prefix}." for prefix in re.findall(r"""\btexts_under\(\s*["']([\w.]+)["']""", code)}
+    assert asked - known == set()
+    assert [key for key in known - quoted if not key.startswith(tuple(begun))] == []
     assert [start for start in begun if not any(key.startswith(start) for key in known)] == []
+
+
+@pytest.mark.parametrize(("folder", "prefix"), COMPONENTS.items())
+def test_a_components_scripts_find_their_words_and_use_them_all(folder: str, prefix: str) -> None:
+    words = {key.removeprefix(f"{prefix}.") for key in LANGUAGES[ENGLISH].texts if key.startswith(f"{prefix}.")}
+    files = [path for kind in ("js", "html") for path in (ROOT / "pages" / "_ui" / folder).glob(f"*.{kind}")]
+    code = "\n".join(path.read_text("utf-8") for path in files)
+    asked = set(re.findall(r'data-(?:text|hint|spoken)="(\w+)"', code)) | set(re.findall(r"\bwords\.(\w+)", code))
+    for taken in re.findall(r"const \{([^}]*)\} = (?:\w+\.)?words;", code):
+        asked |= {name.split(":")[0].strip() for name in taken.split(",")}
+    assert asked - {"append"} == words  # an element of cards.js is called words, too
+    for found in LANGUAGES.values():  # scripts fill in names alone, no formats
+        assert not [word for word in words if re.search(r"\{\w+[^\w}]", found.texts[f"{prefix}.{word}"])]
 
 
 # --- text() ---------------------------------------------------------------------------------------------------------

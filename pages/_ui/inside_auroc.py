@@ -6,12 +6,14 @@ from collections.abc import Callable, Hashable
 import pandas as pd
 import streamlit as st
 
-from draem_core.inside.over_dataset import Comparison, compare_over_dataset
+from draem_core.inside.over_dataset import AS_IT_IS, DIFFERENCE, SWITCHED, Comparison, compare_over_dataset
 from draem_core.inside.switches import Switches
 from draem_core.scoring.keys import score_key
 from pages._ui.jobs import Job, Jobs, Progress
 from pages._ui.shell import Workspace
+from pages._ui.texts import text
 
+_NAMES = {AS_IT_IS: "as_trained", DIFFERENCE: "difference", SWITCHED: "switched"}
 _GLANCE = 0.3  # s that the page waits before it shows progress
 
 
@@ -28,9 +30,9 @@ def render_aurocs(workspace: Workspace, switches: Switches) -> None:
     key: Hashable = (score_key(workspace.predictor, dataset), switches)
     job = _jobs().get(key, dataset)
     if job is None or job.was_cancelled:
-        again = "" if job is None else " Stopped; it begins anew."
-        label = f"Compare over all {len(dataset.test):,} test images"
-        if st.button(label, icon=":material/query_stats:", help=f"AUROC of maps and scores.{again}"):
+        label = text("inside.auroc.compare", images=len(dataset.test))
+        help_text = text("inside.auroc.compare_help" if job is None else "inside.auroc.again")
+        if st.button(label, icon=":material/query_stats:", help=help_text):
             _jobs().start(key, dataset, _work(workspace, switches))
             st.rerun(scope="fragment")
         return
@@ -63,19 +65,21 @@ def _watch(job: Job[Comparison]) -> None:
     if job.wait(0):
         st.rerun()
     progress = job.progress
-    st.progress(progress.done / max(1, progress.total), f"{progress.done:,} of {progress.total:,} images")
-    if st.button("Stop", icon=":material/stop:", disabled=progress.is_cancelled()):
+    st.progress(
+        progress.done / max(1, progress.total), text("inside.auroc.done", done=progress.done, total=progress.total)
+    )
+    if st.button(text("inside.auroc.stop"), icon=":material/stop:", disabled=progress.is_cancelled()):
         progress.cancel()
 
 
 def _render_table(comparison: Comparison) -> None:
-    names = list(comparison.figures)
+    names = [text(f"inside.auroc.{_NAMES[name]}") for name in comparison.figures]
     figures = comparison.figures.values()
     columns = {
-        "image AUROC": [_shown(one.image_auroc) for one in figures],
-        "pixel AUROC": [_shown(one.pixel_auroc) for one in figures],
+        text("inside.auroc.image_auroc"): [_shown(one.image_auroc) for one in figures],
+        text("inside.auroc.pixel_auroc"): [_shown(one.pixel_auroc) for one in figures],
     }
-    st.markdown(f"**Over {comparison.images:,} test images**")
+    st.markdown(text("inside.auroc.over", images=comparison.images))
     st.table(pd.DataFrame(columns, index=names))
     for problem in comparison.problems[:3]:
         st.warning(problem, icon=":material/broken_image:")

@@ -8,17 +8,19 @@ from pages._ui.inside_losses import render_losses
 from pages._ui.inside_switches import render_switches
 from pages._ui.library import Picture
 from pages._ui.shell import Workspace
+from pages._ui.texts import text
 
-SWITCHES, LOSSES, FIGURES = "Switches", "Losses", "Figures"
+SWITCHES, LOSSES, FIGURES = "switches", "losses", "figures"
 
 
 def render_experiments(workspace: Workspace, picture: Picture, view: View, look: Look) -> None:
     """Draw the chosen experiment."""
     chosen = st.segmented_control(
-        "Try",
+        text("inside.try.title"),
         [SWITCHES, LOSSES, FIGURES],
         default=SWITCHES,
         required=True,
+        format_func=lambda experiment: text(f"inside.try.{experiment}"),
         key="inside_experiment",
         label_visibility="collapsed",
     )

@@ -12,6 +12,7 @@ from draem_core.inside.figures import stage_figure, stages_figure
 from pages._ui.downloads import safe_stem
 from pages._ui.inside import Look, View
 from pages._ui.inside.settings import AUTOMATIC
+from pages._ui.texts import text
 
 _DPI = 200
 _MIMES = {"png": "image/png", "svg": "image/svg+xml"}
@@ -33,9 +34,9 @@ def render_figures(view: View, look: Look) -> None:
 
     stem = safe_stem(view.title)
     figures: dict[str, tuple[str, Callable[[], Figure]]] = {
-        f"Opened stage ({stage.name})": (f"{stem}_{safe_stem(stage.name + '.')}", opened),
-        "All stages on one sheet": (f"{stem}_stages", every),
-        "Original, reconstruction, map, mask, overlay": (f"{stem}_row", classic),
+        text("inside.figure.opened", stage=stage.name): (f"{stem}_{safe_stem(stage.name + '.')}", opened),
+        text("inside.figure.stages"): (f"{stem}_stages", every),
+        text("inside.figure.row"): (f"{stem}_row", classic),
     }
     for label, (name, draw) in figures.items():
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -50,7 +51,7 @@ def render_figures(view: View, look: Look) -> None:
                     on_click="ignore",
                     icon=":material/download:",
                 )
-    st.caption(f"PNG at {_DPI} dots per inch, SVG with its text as text. Made when asked for.")
+    st.caption(text("inside.figure.note", dpi=_DPI))
 
 
 def _written(draw: Callable[[], Figure], suffix: str) -> bytes:

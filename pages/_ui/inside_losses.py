@@ -6,12 +6,9 @@ import streamlit as st
 from draem_core.inside.loss_pictures import loss_pictures
 from pages._ui.inside import View
 from pages._ui.inside.payload import scale_colours
+from pages._ui.texts import text
 
-_PARTS = {
-    "l2": ("L2", "squared error of the reconstruction against the picture before it was painted on"),
-    "ssim": ("1 − SSIM", "how much structure differs within 11 × 11 pixels: 0 … 2"),
-    "focal": ("Focal", "−(1 − p)² log p of the true class: far more where the map is wrong than where it is unsure"),
-}
+_PARTS = ("l2", "ssim", "focal")
 
 
 def render_losses(view: View) -> None:
@@ -21,21 +18,21 @@ def render_losses(view: View) -> None:
     means = {name: float(pictures[name].mean(dtype=np.float64)) for name in _PARTS}
     columns = st.columns(4)
     with columns[0]:
-        st.markdown("**Truth**")
+        st.markdown(f"**{text('inside.loss.truth')}**")
         st.image(np.where(truth, 255, 0).astype(np.uint8), width=230, output_format="PNG")
         st.caption(
-            f"{np.count_nonzero(truth):,} pixels painted"
+            text("inside.loss.painted", pixels=np.count_nonzero(truth))
             if truth.any()
-            else "Nothing is painted: all pixels count as good. A defect of the picture's own is no truth here."
+            else text("inside.loss.not_painted")
         )
-    for column, (name, (title, words)) in zip(columns[1:], _PARTS.items(), strict=True):
+    for column, name in zip(columns[1:], _PARTS, strict=True):
         values = pictures[name]
         highest = float(values.max())
         with column:
-            st.markdown(f"**{title}**, mean {means[name]:.4f}")
+            st.markdown(text("inside.loss.mean", name=text(f"inside.loss.{name}"), mean=means[name]))
             st.image(_coloured(values, highest), width=230, output_format="PNG")
-            st.caption(f"{words}; dark 0, bright {highest:.3g}")
-    st.markdown(f"Sum of the three means, as DRAEM trains it: **{sum(means.values()):.4f}**")
+            st.caption(text("inside.loss.scale", words=text(f"inside.loss.{name}_words"), highest=highest))
+    st.markdown(text("inside.loss.sum", sum=sum(means.values())))
 
 
 def _coloured(values: np.ndarray, highest: float) -> np.ndarray:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages._ui import address
 from pages._ui.live.settings import MAX_KERNEL, LiveSettings
+from pages._ui.texts import text
 
 _MOST_AREA = 500
 
@@ -18,10 +19,16 @@ def choose_mask_rule() -> LiveSettings:
     }
     for key, value in starts.items():
         st.session_state.setdefault(key, value)
-    with st.popover("Threshold, opening, area", icon=":material/tune:"):
+    with st.popover(text("inside.mask.title"), icon=":material/tune:"):
         sensitivity = st.slider(
-            "Sensitivity", 0.0, 1.0, step=0.001, format="%.3f", key="inside_sensitivity", help="threshold = 1 − this"
+            text("inside.mask.sensitivity"),
+            0.0,
+            1.0,
+            step=0.001,
+            format="%.3f",
+            key="inside_sensitivity",
+            help=text("inside.mask.sensitivity_help"),
         )
-        kernel_size = st.slider("Kernel size of the opening, pixels", 1, MAX_KERNEL, step=2, key="inside_kernel")
-        min_area = st.slider("Minimum area, pixels", 0, _MOST_AREA, key="inside_area")
+        kernel_size = st.slider(text("inside.mask.kernel_size"), 1, MAX_KERNEL, step=2, key="inside_kernel")
+        min_area = st.slider(text("inside.mask.min_area"), 0, _MOST_AREA, key="inside_area")
     return LiveSettings(sensitivity, kernel_size, min_area, asked.logit_scale)

@@ -28,12 +28,9 @@ from pages._ui.inside import View
 from pages._ui.inside_auroc import render_aurocs
 from pages._ui.library import Picture
 from pages._ui.shell import Workspace
+from pages._ui.texts import text
 
-_PAIRS: dict[Pair, str] = {
-    "image_and_reconstruction": "x and x̂",
-    "image_twice": "x and x",
-    "swapped": "x̂ and x, swapped",
-}
+_PAIRS: tuple[Pair, ...] = ("image_and_reconstruction", "image_twice", "swapped")
 
 
 @dataclass(frozen=True)
@@ -55,11 +52,11 @@ def render_switches(workspace: Workspace, picture: Picture, view: View) -> None:
     rule = view.rule
     columns = st.columns(3)
     with columns[0]:
-        _render_map("As trained", before.anomaly_map, before.image_score, rule)
+        _render_map(text("inside.switch.as_trained"), before.anomaly_map, before.image_score, rule)
     with columns[1]:
         difference = difference_map(before)
         score = image_score(torch.from_numpy(difference), workspace.predictor.card.score_rule)
-        _render_map("Without the discriminator: mean of |x − x̂| over the colours", difference, score, rule)
+        _render_map(text("inside.switch.difference"), difference, score, rule)
     with columns[2]:
         _render_switched(workspace, picture, view, experiment)
     render_aurocs(workspace, experiment.switches)
@@ -68,19 +65,21 @@ def render_switches(workspace: Workspace, picture: Picture, view: View) -> None:
 def _choose(predictor: Predictor, view: View) -> Experiment:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pair = st.segmented_control(
-            "The discriminator sees", _PAIRS, default="image_and_reconstruction", required=True,
-            format_func=lambda one: _PAIRS[one], key="inside_pair",
+            text("inside.switch.pair"), _PAIRS, default="image_and_reconstruction", required=True,
+            format_func=_pair_name, key="inside_pair",
         )  # fmt: skip
         skips = st.pills(
-            "Skips set to zero", SKIPS, selection_mode="multi", key="inside_skips",
-            help="1 is the finest, from the discriminator's encoder 1; 5 the coarsest",
+            text("inside.switch.skips"), SKIPS, selection_mode="multi", key="inside_skips",
+            help=text("inside.switch.skips_help"),
         )  # fmt: skip
         sspcab = True
         if view.plan.has_sspcab:
             sspcab = st.toggle("SSPCAB", value=True, key="inside_sspcab")
         other: Precision = "bfloat16" if predictor.precision == "float32" else "float32"
         in_other = st.toggle(
-            f"Compute in {other}", key="inside_precision", help=f"Everything above is computed in {predictor.precision}"
+            text("inside.switch.precision", other=other),
+            key="inside_precision",
+            help=text("inside.switch.precision_help", present=predictor.precision),
         )
     switches = Switches(pair or "image_and_reconstruction", tuple(sorted(skips)), sspcab)
     return Experiment(switches, other if in_other else None)
@@ -88,16 +87,22 @@ def _choose(predictor: Predictor, view: View) -> Experiment:
 
 def _render_switched(workspace: Workspace, picture: Picture, view: View, experiment: Experiment) -> None:
     if experiment.is_as_trained:
-        st.markdown("**Switched**")
-        st.caption("Nothing is switched yet: choose above what the discriminator has to do without.")
+        st.markdown(f"**{text('inside.switch.switched')}**")
+        st.caption(text("inside.switch.nothing"))
         return
     try:
         after = _switched_prediction(workspace, picture, view, experiment)
     except DraemError as error:
         st.error(str(error), icon=":material/error:")
         return
-    _render_map(f"Switched: {describe(experiment)}", after.anomaly_map, after.image_score, view.rule)
+    _render_map(
+        text("inside.switch.switched_to", what=describe(experiment)), after.anomaly_map, after.image_score, view.rule
+    )
     st.caption(_told(change(view.trace.prediction, after)))
+
+
+def _pair_name(pair: Pair) -> str:
+    return text(f"inside.switch.{pair}")
 
 
 def describe(experiment: Experiment) -> str:
@@ -105,20 +110,25 @@ def describe(experiment: Experiment) -> str:
     switches = experiment.switches
     parts = []
     if switches.pair != AS_TRAINED.pair:
-        parts.append(f"sees {_PAIRS[switches.pair]}")
+        parts.append(text("inside.switch.sees", pair=_pair_name(switches.pair)))
     if switches.skips_off:
-        parts.append(f"skip {' and '.join(map(str, switches.skips_off))} zero")
+        skips = text("inside.switch.and").join(map(str, switches.skips_off))
+        parts.append(text("inside.switch.skips_zero", skips=skips))
     if not switches.sspcab:
-        parts.append("SSPCAB off")
+        parts.append(text("inside.switch.sspcab_off"))
     if experiment.precision:
-        parts.append(f"in {experiment.precision}")
-    return ", ".join(parts)
+        parts.append(text("inside.switch.in_precision", precision=experiment.precision))
+    return text("inside.switch.comma").join(parts)
 
 
 def _told(moved: Change) -> str:
-    return (
-        f"Score {moved.score_before:.4f} → {moved.score_after:.4f} ({moved.score_after - moved.score_before:+.4f}). "
-        f"A pixel of the map moves by {moved.mean_move:.4f} on average, by {moved.largest_move:.4f} at most."
+    return text(
+        "inside.switch.change",
+        before=moved.score_before,
+        after=moved.score_after,
+        change=moved.score_after - moved.score_before,
+        mean=moved.mean_move,
+        most=moved.largest_move,
     )
 
 
@@ -128,7 +138,8 @@ def _render_map(title: str, anomaly_map: np.ndarray, score: float, rule: PostPro
     with st.container(horizontal=True):
         st.image(heatmap(anomaly_map), width=170, output_format="PNG")
         st.image(mask_picture(mask), width=170, output_format="PNG")
-    st.markdown(f"score **{score:.4f}** · mask {np.count_nonzero(mask):,} px · {'NG' if mask.any() else 'OK'}")
+    verdict = "NG" if mask.any() else "OK"
+    st.markdown(text("inside.switch.result", score=score, pixels=np.count_nonzero(mask), verdict=verdict))
 
 
 def _switched_prediction(workspace: Workspace, picture: Picture, view: View, experiment: Experiment) -> Prediction:

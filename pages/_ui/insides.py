@@ -17,9 +17,10 @@ from draem_core.scoring.keys import Stamp, network_key
 from pages._ui.inside import View, answered
 from pages._ui.inside.painting import Painting, layer_size, read_painting
 from pages._ui.inside.view import Plan
-from pages._ui.library import SCORE_RULES, Picture
+from pages._ui.library import Picture
 from pages._ui.live.settings import LiveSettings
 from pages._ui.shell import Workspace
+from pages._ui.texts import text
 
 
 def painting_of(picture: Picture, key: str) -> Painting:
@@ -47,7 +48,7 @@ def look(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveS
         trace=traced,
         stages=(*traced.stages, *mask_stages(traced.prediction.anomaly_map, post_process)),
         rule=post_process,
-        score_rule=SCORE_RULES[predictor.card.score_rule],
+        score_rule=text(f"score_rule.{predictor.card.score_rule}"),
         plan=plan(workspace.checkpoint, predictor.card.input_size),
     )
 

@@ -15,10 +15,8 @@ function element(name, className, text) {
 }
 
 /** `values` of the followed pixel as one line, "" where none is followed. */
-function valueLine(stage, values) {
-  if (!values) return "";
-  const several = values.map(formatValue).join("  ");
-  return `here: ${several}`;
+function valueLine(words, values) {
+  return values ? filled(words.here, { values: values.map(formatValue).join("  ") }) : "";
 }
 
 function createCards(root, { onOpen, onChannel, onFollow }) {
@@ -55,7 +53,7 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
       copyCanvas(stage.draw(), card.querySelector("canvas"));
       part("name").textContent = stage.title;
       part("facts").textContent = `${formatShape(stage.shape)} · ${stage.range.map(formatValue).join(" … ")}`;
-      part("value").textContent = valueLine(stage, view.pixel?.values[stage.name]);
+      part("value").textContent = valueLine(view.words, view.pixel?.values[stage.name]);
       part("sentence").textContent = stage.sentence;
     }
     showOpened(view);
@@ -87,7 +85,7 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
     words.append(
       element("h3", "", `${stage.group.slice(4)}: ${stage.title}`),
       element("p", "", stage.sentence),
-      element("p", "facts", `shape ${formatShape(stage.shape)} · values ${stage.range.map(formatValue).join(" … ")}`),
+      element("p", "facts", filled(view.words.facts, { shape: formatShape(stage.shape), range: stage.range.map(formatValue).join(" … ") })),
     );
     if (!isPicture) words.append(colourBar(view.scales[stage.scale], low, high));
     if (view.channels.length > 1) words.append(channelPicker(view, stage));
@@ -100,7 +98,7 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
     const most = stage.shape[0] - 1;
     const field = Object.assign(element("input", ""), { type: "number", min: 0, max: most, value: stage.channel });
     field.onchange = () => onChannel(Math.min(most, Math.max(0, Math.round(field.valueAsNumber || 0))));
-    const label = element("label", "field", `Channel, 0 … ${most}; the strongest first:`);
+    const label = element("label", "field", filled(view.words.channel, { most }));
     label.append(field);
     const row = element("div", "row");
     for (const one of view.channels) {

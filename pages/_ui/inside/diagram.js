@@ -13,10 +13,9 @@ function blockColour(path) {
   return path.includes("encoder") ? "encoder" : "decoder";
 }
 
-function showPlan(root, { plan, opened, stages }, onOpen) {
-  root.querySelector("[data-slot=planFacts]").textContent =
-    `The network: ${formatLarge(plan.parameters)} parameters, ${formatLarge(plan.flops)}FLOP for one picture of ` +
-    `${plan.input_size.join(" × ")}; read off the loaded checkpoint. A click opens the stage.`;
+function showPlan(root, { plan, opened, stages, words }, onOpen) {
+  const totals = { parameters: formatLarge(plan.parameters), flops: formatLarge(plan.flops) };
+  root.querySelector("[data-slot=planFacts]").textContent = filled(words.plan, { ...totals, size: plan.input_size.join(" × ") });
   const titles = new Map(stages.map(({ name, title }) => [name, title]));
   const largest = Math.max(...plan.blocks.map(({ output }) => output[1]));
   const middle = PLAN.top + PLAN.tallest / 2;
@@ -46,7 +45,7 @@ function showPlan(root, { plan, opened, stages }, onOpen) {
     group.setAttribute("aria-pressed", String(block.name === opened.stage));
     group.dataset.stage = block.name;
     group.append(
-      svg("title", {}, planText(block, titles.get(block.name))),
+      svg("title", {}, planText(block, titles, words)),
       svg("rect", { x: at, y: middle - height / 2, width, height, rx: 3 }),
       label(at + width / 2, middle - height / 2 - 6, String(block.output[0])),
     );
@@ -54,20 +53,21 @@ function showPlan(root, { plan, opened, stages }, onOpen) {
     group.onkeydown = (event) => event.key === "Enter" && onOpen(block.name);
     shapes.push(group);
   }
-  shapes.push(label(8, 16, "Reconstructive network", "start"), label(second.x, 16, "Discriminative network", "start"));
-  const drawing = svg("svg", { viewBox: `0 0 ${x} ${PLAN.height}`, role: "group", "aria-label": "The network's blocks" });
+  shapes.push(label(8, 16, words.reconstructive, "start"), label(second.x, 16, words.discriminative, "start"));
+  const drawing = svg("svg", { viewBox: `0 0 ${x} ${PLAN.height}`, role: "group", "aria-label": words.blocks });
   drawing.style.minWidth = "720px";
   drawing.append(...shapes);
   const current = plan.blocks.find(({ name }) => name === opened.stage);
-  root.querySelector("[data-slot=plan]").replaceChildren(drawing, layerTable(current, titles));
+  root.querySelector("[data-slot=plan]").replaceChildren(drawing, layerTable(current, titles, words));
 }
 
-function planText(block, title) {
-  const skip = block.skip_from ? `, with the skip from ${block.skip_from}` : "";
-  return (
-    `${title} (${block.path})\n${formatShape(block.input)} → ${formatShape(block.output)}${skip}\n` +
-    `${formatLarge(block.parameters)} parameters, ${formatLarge(block.flops)}FLOP`
-  );
+function planText(block, titles, words) {
+  const skip = block.skip_from ? filled(words.block_skip, { name: titles.get(block.skip_from) }) : "";
+  return [
+    filled(words.block, { title: titles.get(block.name), path: block.path }),
+    `${formatShape(block.input)} → ${formatShape(block.output)}${skip}`,
+    filled(words.block_cost, { parameters: formatLarge(block.parameters), flops: formatLarge(block.flops) }),
+  ].join("\n");
 }
 
 function line(path, className) {
@@ -79,15 +79,15 @@ function label(x, y, text, anchor = "middle") {
 }
 
 /** The opened stage's layers; an empty place where the stage is arithmetic alone. */
-function layerTable(block, titles) {
-  if (!block) return element("p", "facts", "The opened stage has no layers: it is arithmetic on what came before.");
+function layerTable(block, titles, words) {
+  if (!block) return element("p", "facts", words.no_layers);
   const table = element("table", "layers");
   const row = (cells, kind) => {
     const line = element("tr", "");
     line.append(...cells.map((text) => element(kind, "", text)));
     return line;
   };
-  table.append(row([titles.get(block.name), "in", "out", "parameters", "FLOP"], "th"));
+  table.append(row([titles.get(block.name), words.in, words.out, words.parameters, "FLOP"], "th"));
   for (const layer of block.layers)
     table.append(
       row(

@@ -42,6 +42,7 @@ function createInside(root) {
   }
 
   function show() {
+    showWords(root, view.words);
     painter.receive(view);
     painter.mark(view.pixel, view.grid);
     cards.show(view);
@@ -54,13 +55,14 @@ function createInside(root) {
     slot("rule").textContent = view.rule;
     slot("max").textContent = formatProbability(view.maxima.anomaly_map);
     slot("mean").textContent = formatProbability(view.maxima.window_mean);
-    slot("flagged").textContent = `${formatCount(view.flagged)} px`;
+    slot("flagged").textContent = filled(view.words.pixels, { count: formatCount(view.flagged) });
     showState();
   }
 
   function showState() {
-    const took = waited === null ? "" : `result after ${(waited / 1000).toFixed(2)} s`;
-    slot("state").textContent = sentAt ? "computing …" : took;
+    const { computing, result_after: resultAfter } = view.words;
+    const took = waited === null ? "" : filled(resultAfter, { seconds: (waited / 1000).toFixed(2) });
+    slot("state").textContent = sentAt ? computing : took;
   }
 
   function tellStroke(of, layer) {

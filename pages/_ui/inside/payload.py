@@ -1,7 +1,7 @@
 """A view of the insides as the bytes that the page's JavaScript unpacks.
 
 Each stage is sent as indices into its colour scale, so that the browser draws what figures and viewer draw.
-Knows no Streamlit.
+Draws nothing itself.
 """
 
 import math
@@ -23,6 +23,7 @@ from pages._ui.inside.settings import AUTOMATIC, Look
 from pages._ui.inside.view import View
 from pages._ui.inside.words import words_of
 from pages._ui.live.payload import padded, with_header
+from pages._ui.texts import texts_under
 
 PICTURES = ("image", "reconstruction")
 TWO_CLASSES = ("logits", "probabilities")
@@ -47,6 +48,7 @@ def pack(view: View, look: Look, brushes: Brushes, click: object) -> bytes:
     height, width = layer_size(view.pixels)
     header = {
         "title": view.title,
+        "words": texts_under("inside.view"),
         "picture": {"digest": view.digest, "height": view.pixels.shape[0], "width": view.pixels.shape[1]},
         "layer": {"height": height, "width": width},
         "grid": {"height": grid[0], "width": grid[1]},

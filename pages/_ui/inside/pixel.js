@@ -4,32 +4,32 @@ function showPixel(root, view, onForget) {
   const box = root.querySelector("[data-slot=pixel]");
   box.hidden = !view.pixel;
   if (!view.pixel) return box.replaceChildren();
+  const { words } = view;
   const { row, column, softmax, cell } = view.pixel;
-  const head = element("h3", "", `Pixel in row ${row}, column ${column}`);
-  const forget = Object.assign(element("button", "forget", "stop following"), { type: "button", onclick: onForget });
+  const head = element("h3", "", filled(words.pixel, { row, column }));
+  const forget = Object.assign(element("button", "forget", words.forget), { type: "button", onclick: onForget });
   head.append(forget);
   const higher = Math.max(softmax.good_logit, softmax.anomalous_logit);
   const less = (logit) => `e^(${formatValue(logit)} ${MINUS} ${formatValue(higher).replace(MINUS, "(−") + (higher < 0 ? ")" : "")})`;
   const lines = [
-    ["logits", `good ${formatValue(softmax.good_logit)}, anomalous ${formatValue(softmax.anomalous_logit)}`],
-    ["good", `${less(softmax.good_logit)} = ${formatValue(softmax.good_exponential)}`],
-    ["anomalous", `${less(softmax.anomalous_logit)} = ${formatValue(softmax.anomalous_exponential)}`],
+    [words.logits, filled(words.two_logits, { good: formatValue(softmax.good_logit), anomalous: formatValue(softmax.anomalous_logit) })],
+    [words.good, `${less(softmax.good_logit)} = ${formatValue(softmax.good_exponential)}`],
+    [words.anomalous, `${less(softmax.anomalous_logit)} = ${formatValue(softmax.anomalous_exponential)}`],
     [
-      "softmax",
+      words.softmax,
       `${formatValue(softmax.anomalous_exponential)} / (${formatValue(softmax.good_exponential)} + ` +
         `${formatValue(softmax.anomalous_exponential)}) = ${formatProbability(softmax.probability)}`,
     ],
-    ["sees", seenText(view, cell)],
+    [words.sees, seenText(view, cell)],
   ];
   const list = element("dl", "");
   for (const [term, text] of lines) list.append(element("dt", "", term), element("dd", "", text));
   box.replaceChildren(head, list);
 }
 
-function seenText({ pixel: { box }, grid, opened, stages }, [row, column]) {
+function seenText({ pixel: { box }, grid, opened, stages, words }, [row, column]) {
   const { title } = stages.find(({ name }) => name === opened.stage);
-  if (!box) return `${title}: no layer, no receptive field of its own`;
-  const isAll = box.width === grid.width && box.height === grid.height;
-  const size = isAll ? "the whole image" : `${box.width} × ${box.height} of ${grid.width} × ${grid.height} pixels`;
-  return `${title}, cell (${row}, ${column}): its receptive field is ${size}`;
+  if (!box) return filled(words.sees_nothing, { title });
+  const [size, all] = [box, grid].map(({ width, height }) => `${width} × ${height}`);
+  return filled(size === all ? words.sees_all : words.sees_part, { title, row, column, size, all });
 }

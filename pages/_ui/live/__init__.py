@@ -15,7 +15,7 @@ from pages._ui.live.settings import Settings, read_settings
 
 _FOLDER = Path(__file__).parent
 # Joined in this order into one ES module: Streamlit takes a single script, and a build step would buy nothing.
-_SCRIPTS = ("header", "scale", "format", "controls")
+_SCRIPTS = ("header", "scale", "format", "words", "controls")
 _STYLES = ("base", "controls")
 
 
