@@ -8,7 +8,15 @@ import torch
 from scipy import ndimage, stats
 
 from draem_core.synthesis import blend, cut_and_paste, perlin_masks, synthesise
-from draem_core.synthesis.augment import AUGMENTATIONS, augment_textures, equalize, invert, rotate_images, solarize
+from draem_core.synthesis.augment import (
+    AUGMENTATIONS,
+    Augmentation,
+    augment_textures,
+    equalize,
+    invert,
+    rotate_images,
+    solarize,
+)
 from draem_core.synthesis.perlin import perlin_noise, random_scales
 
 SIZE = (32, 48)
@@ -121,10 +129,10 @@ def test_no_sample_rotated_is_fine():
         synthesise(images, textures, generator(seed), rotate_share=0.3, clean_share=0.9)
 
 
-@pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=lambda augmentation: augmentation.__name__)
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=lambda augmentation: augmentation.name)
 def test_augmentations_stay_in_range(augmentation):
     textures = torch.rand(4, 3, 16, 20, generator=generator())
-    changed = augmentation(textures, generator())
+    changed = augmentation.function(textures, *augmentation.draw(4, generator()))
     assert changed.shape == textures.shape
     assert changed.dtype == torch.float32
     assert changed.min() >= 0
@@ -135,11 +143,11 @@ def test_augmentations_stay_in_range(augmentation):
 def test_each_sample_gets_three_changes(monkeypatch):
     counted = torch.zeros(500)
 
-    def counting(textures, generator):
+    def counting(textures):
         counted[textures[:, 0, 0, 0].long()] += 1
         return textures
 
-    monkeypatch.setattr("draem_core.synthesis.augment.AUGMENTATIONS", (counting,) * 10)
+    monkeypatch.setattr("draem_core.synthesis.augment.AUGMENTATIONS", (Augmentation("counting", counting),) * 10)
     names = torch.arange(500.0)[:, None, None, None].expand(500, 3, 1, 1)
     augment_textures(names, generator())
     assert counted.tolist() == [3] * 500
@@ -147,9 +155,9 @@ def test_each_sample_gets_three_changes(monkeypatch):
 
 def test_augmentations_by_hand():
     texture = torch.tensor([0.0, 0.1, 0.9]).view(1, 1, 1, 3).expand(1, 3, 1, 3)
-    torch.testing.assert_close(invert(texture, generator())[0, 0, 0], torch.tensor([1.0, 0.9, 0.1]))
-    torch.testing.assert_close(solarize(texture, generator())[0, 0, 0], torch.tensor([0.0, 0.1, 0.1]))
-    even = equalize(torch.tensor([0.5, 0.5, 0.6, 0.7]).view(1, 1, 2, 2).expand(1, 3, 2, 2), generator())
+    torch.testing.assert_close(invert(texture)[0, 0, 0], torch.tensor([1.0, 0.9, 0.1]))
+    torch.testing.assert_close(solarize(texture, torch.full((1, 1, 1, 1), 0.2))[0, 0, 0], torch.tensor([0.0, 0.1, 0.1]))
+    even = equalize(torch.tensor([0.5, 0.5, 0.6, 0.7]).view(1, 1, 2, 2).expand(1, 3, 2, 2))
     torch.testing.assert_close(even[0, 0].flatten(), torch.tensor([0.5, 0.5, 0.75, 1.0]))
 
 
@@ -221,7 +229,7 @@ def test_the_oracle_notices_another_threshold_and_other_scales(slow, monkeypatch
 
 
 def test_the_images_share_is_even_between_0_and_08(monkeypatch):
-    monkeypatch.setattr("draem_core.synthesis.anomalies.augment_textures", lambda textures, generator: textures)
+    monkeypatch.setattr("draem_core.synthesis.anomalies.apply_changes", lambda textures, changes: textures)
     white = torch.full((1, 3, 32, 32), 255, dtype=torch.uint8)
     batch = synthesise(torch.zeros(800, 3, 32, 32), white, generator(4), clean_share=0.0)
     share = 1 - batch.corrupted.amax(dim=(1, 2, 3))[batch.anomaly_mask.flatten(1).any(dim=1)]

@@ -1,6 +1,7 @@
 """Synthetic anomalies: a texture, shaped by Perlin noise, blended into good images (DRAEM, section 3.3).
 
-The whole batch is made on the generator's device; which textures there are is the caller's business.
+The whole batch is made on the generator's device; which textures there are is the caller's business, and what chance
+decides is drawn by `draem_core.synthesis.draws`.
 """
 
 from dataclasses import dataclass
@@ -8,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from draem_core.synthesis.augment import augment_textures, rotate_images
-from draem_core.synthesis.cutpaste import cut_and_paste
-from draem_core.synthesis.perlin import perlin_noise, random_scales
+from draem_core.synthesis.augment import apply_changes, rotate_images
+from draem_core.synthesis.cutpaste import paste
+from draem_core.synthesis.draws import CLEAN_SHARE, MAX_IMAGE_SHARE, BatchDraw, TextureDraw, draw_batch
+from draem_core.synthesis.perlin import draw_noise, gradient_noise
 
 NOISE_THRESHOLD = 0.5
-MAX_IMAGE_SHARE = 0.8  # β, the image's share inside an anomaly, is U(0, 0.8) as in the original code
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +31,51 @@ class SyntheticBatch:
     anomaly_mask: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Blended:
+    """The steps of blending textures into B images.
+
+    noise: (B, H, W) float32. mask: (B, 1, H, W) float32 of 0 and 1.
+    source: (B, 3, H, W) float32 in [0, 1], the textures as they were taken. texture: the same after their changes.
+    corrupted: (B, 3, H, W) float32 in [0, 1].
+    """
+
+    noise: Tensor
+    mask: Tensor
+    source: Tensor
+    texture: Tensor
+    corrupted: Tensor
+
+
 def blend(image: Tensor, texture: Tensor, mask: Tensor, image_share: Tensor) -> Tensor:
     """Return image·(1−M) + (1−β)·texture·M + β·image·M, all (B, 3, H, W) with M (B, 1, H, W), β (B, 1, 1, 1)."""
     return image * (1 - mask) + mask * ((1 - image_share) * texture + image_share * image)
 
 
+def noise_mask(noise: Tensor, threshold: float | None = None) -> Tensor:
+    """Return (B, 1, H, W) float32: 1 where noise (B, H, W) exceeds the threshold, NOISE_THRESHOLD by default."""
+    return (noise > (NOISE_THRESHOLD if threshold is None else threshold)).float()[:, None]
+
+
 def perlin_masks(count: int, size: tuple[int, int], generator: torch.Generator) -> Tensor:
     """Return (count, 1, H, W) float32 of 0 and 1: Perlin noise of random scales, rotated ±90°, > 0.5."""
-    scales = random_scales(count, generator)
-    angles = (torch.rand(count, generator=generator, device=generator.device) - 0.5) * torch.pi
-    noise = perlin_noise(scales, angles, size, generator)
-    return (noise > NOISE_THRESHOLD).float()[:, None]
+    return noise_mask(gradient_noise(draw_noise(count, generator), size))
+
+
+def blend_textures(images: Tensor, textures: Tensor, draw: TextureDraw, threshold: float | None = None) -> Blended:
+    """Blend a texture into each of images (B, 3, H, W) as drawn; textures: (N, 3, H, W) uint8, on any device."""
+    source = textures[draw.texture.to(textures.device)].to(images.device).float() / 255
+    noise = gradient_noise(draw.noise, (images.shape[2], images.shape[3]))
+    mask = noise_mask(noise, threshold)
+    texture = apply_changes(source, draw.changes)
+    return Blended(noise, mask, source, texture, blend(images, texture, mask, draw.image_share))
+
+
+def turn_some(images: Tensor, draw: BatchDraw) -> Tensor:
+    """Return the batch's good images, those turned that are drawn to be; the images themselves where none is."""
+    if not len(draw.turned):
+        return images
+    return images.index_copy(0, draw.turned, rotate_images(images[draw.turned], draw.turns))
 
 
 def synthesise(
@@ -48,7 +83,7 @@ def synthesise(
     textures: Tensor,
     generator: torch.Generator,
     *,
-    clean_share: float = 0.5,
+    clean_share: float = CLEAN_SHARE,
     rotate_share: float = 0.0,
     cutpaste_share: float = 0.0,
     max_image_share: float = MAX_IMAGE_SHARE,
@@ -64,29 +99,22 @@ def synthesise(
         cutpaste_share: probability that an anomaly is a piece of the image in the wrong place, not a texture.
         max_image_share: β is U(0, max_image_share); nearer to 1 makes fainter anomalies.
     """
-    count, device = len(images), generator.device
-    images = _rotate_some(images, rotate_share, generator) if rotate_share else images
-    painted = torch.rand(count, generator=generator, device=device) >= clean_share
-    samples = painted.nonzero().flatten()
+    draw = draw_batch(
+        len(images),
+        (images.shape[2], images.shape[3]),
+        len(textures),
+        generator,
+        clean_share=clean_share,
+        rotate_share=rotate_share,
+        cutpaste_share=cutpaste_share,
+        max_image_share=max_image_share,
+    )
+    images = turn_some(images, draw)
     corrupted, masks = images.clone(), torch.zeros_like(images[:, :1])
-    if len(samples):
-        size = (images.shape[2], images.shape[3])
-        drawn = torch.randint(len(textures), (len(samples),), generator=generator, device=device)
-        texture = textures[drawn.to(textures.device)].to(device).float() / 255
-        mask = perlin_masks(len(samples), size, generator)
-        share = torch.rand(len(samples), 1, 1, 1, generator=generator, device=device) * max_image_share
-        corrupted[samples] = blend(images[samples], augment_textures(texture, generator), mask, share)
-        masks[samples] = mask
-        if cutpaste_share:
-            moved = samples[torch.rand(len(samples), generator=generator, device=device) < cutpaste_share]
-            corrupted[moved], masks[moved] = cut_and_paste(images[moved], generator)
+    if draw.texture is not None:
+        blended = blend_textures(images[draw.painted], textures, draw.texture)
+        corrupted[draw.painted], masks[draw.painted] = blended.corrupted, blended.mask
+    if draw.pieces is not None:
+        pasted = paste(images[draw.pasted], draw.pieces)
+        corrupted[draw.pasted], masks[draw.pasted] = pasted.changed, pasted.mask.float()
     return SyntheticBatch(images, corrupted, masks)
-
-
-def _rotate_some(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    turned = torch.rand(len(images), generator=generator, device=generator.device) < share
-    angles = (torch.rand(len(images), generator=generator, device=generator.device) - 0.5) * torch.pi
-    samples = turned.nonzero().flatten()
-    if len(samples):
-        images = images.index_copy(0, samples, rotate_images(images[samples], angles[samples]))
-    return images

@@ -1,10 +1,12 @@
 """CutPaste: a piece of a good image, put in the wrong place, as a synthetic anomaly (Li et al., CVPR 2021).
 
 Two shapes, each as likely: a patch (2 to 15 % of the image's area, upright) and a scar (long, thin, turned by up to
-±45°). The piece is cut elsewhere from the same image and its brightness and colours are changed a little.
+±45°). The piece is cut elsewhere from the same image and its brightness and colours are changed a little. What chance
+decides is drawn first, as a ``PieceDraw``; the picture follows from it alone.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,26 +14,96 @@ from torch import Tensor
 PATCH_AREA = (0.02, 0.15)  # of the image
 PATCH_ASPECT = (0.3, 1.0)  # the shorter side by the longer one; which of them is the height is drawn
 SCAR_WIDTH, SCAR_LENGTH = (2, 16), (10, 25)  # pixels at 256×256
+SCAR_TURN = math.pi / 4  # radians, either way
 COLOUR_JITTER = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class PieceDraw:
+    """What chance decides of B pieces.
+
+    half_height, half_width: (B,) float32 pixels. angle: (B,) float32 radians. is_scar: (B,) bool.
+    target, source: (B, 2) float32, row and column of the piece's centre, where it goes and where it is cut.
+    brightness: (B, 1, 1, 1) and colours (B, 3, 1, 1) float32, factors around 1.
+    """
+
+    half_height: Tensor
+    half_width: Tensor
+    angle: Tensor
+    is_scar: Tensor
+    target: Tensor
+    source: Tensor
+    brightness: Tensor
+    colours: Tensor
+
+    @property
+    def shift(self) -> Tensor:
+        """(B, 2) int64: how many pixels down and to the right of its target a piece is cut."""
+        return (self.source - self.target).round().long()
+
+
+@dataclass(frozen=True, eq=False)
+class Pasted:
+    """The steps of pasting, for B images.
+
+    mask: (B, 1, H, W) bool, where a piece comes to lie.
+    moved: (B, 3, H, W), the whole image moved so that each piece lies on its target. coloured: the same, recoloured.
+    changed: (B, 3, H, W), the image with its piece.
+    """
+
+    mask: Tensor
+    moved: Tensor
+    coloured: Tensor
+    changed: Tensor
 
 
 def cut_and_paste(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return (changed (B, 3, H, W), mask (B, 1, H, W) of 0 and 1 where a piece was pasted) of images in [0, 1]."""
-    half_height, half_width, angle = _shapes(len(images), (images.shape[2], images.shape[3]), generator)
-    cosine, sine = angle.cos(), angle.sin()
-    reach = (half_height * cosine.abs() + half_width * sine.abs(), half_height * sine.abs() + half_width * cosine.abs())
+    pasted = paste(images, draw_pieces(len(images), (images.shape[2], images.shape[3]), generator))
+    return pasted.changed, pasted.mask.float()
+
+
+def draw_pieces(count: int, size: tuple[int, int], generator: torch.Generator) -> PieceDraw:
+    """Draw ``count`` pieces for images of ``size`` = (H, W), as training does."""
+    half_height, half_width, angle, is_scar = _shapes(count, size, generator)
+    reach = reach_of(half_height, half_width, angle)
     target, source = (
-        [_centre(side, margin, generator) for side, margin in zip(images.shape[2:], reach, strict=True)]
+        torch.stack([_centre(side, margin, generator) for side, margin in zip(size, reach, strict=True)], dim=1)
         for _ in range(2)
     )
-    mask = _rectangles(target, half_height, half_width, angle, images)
-    shift = [(there - here).round().long() for there, here in zip(source, target, strict=True)]
-    pasted = _coloured(_shifted(images, shift[0], shift[1]), generator)
-    return torch.where(mask, pasted, images), mask.float()
+    brightness = _uniform(1 - COLOUR_JITTER, 1 + COLOUR_JITTER, count, generator)[:, None, None, None]
+    channels = torch.rand(count, 3, 1, 1, generator=generator, device=generator.device)
+    colours = 1 + COLOUR_JITTER * (2 * channels - 1)
+    return PieceDraw(half_height, half_width, angle, is_scar, target, source, brightness, colours)
 
 
-def _shapes(count: int, size: tuple[int, int], generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Return half height, half width (pixels) and angle (radians) of each piece, all (B,)."""
+def paste(images: Tensor, draw: PieceDraw) -> Pasted:
+    """Cut a piece from each of images (B, 3, H, W) in [0, 1], recolour it, and put it where it goes."""
+    mask = piece_mask(draw, draw.target, images.shape[2:])
+    moved = _shifted(images, draw.shift[:, 0], draw.shift[:, 1])
+    coloured = (moved * draw.brightness * draw.colours).clamp(0, 1)
+    return Pasted(mask, moved, coloured, torch.where(mask, coloured, images))
+
+
+def piece_mask(draw: PieceDraw, centre: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """Return (B, 1, H, W) bool: the pixels whose centre lies in the turned rectangle around ``centre`` (B, 2)."""
+    device = centre.device
+    rows = torch.arange(size[0], device=device)[None, :, None] - centre[:, 0, None, None]
+    columns = torch.arange(size[1], device=device)[None, None, :] - centre[:, 1, None, None]
+    cosine, sine = draw.angle.cos()[:, None, None], draw.angle.sin()[:, None, None]
+    along, across = rows * cosine + columns * sine, columns * cosine - rows * sine
+    inside = (along.abs() <= draw.half_height[:, None, None]) & (across.abs() <= draw.half_width[:, None, None])
+    return inside[:, None]
+
+
+def reach_of(half_height: Tensor, half_width: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how far, in pixels, a turned rectangle reaches from its centre: up and down, and to both sides."""
+    cosine, sine = angle.cos(), angle.sin()
+    return half_height * cosine.abs() + half_width * sine.abs(), half_height * sine.abs() + half_width * cosine.abs()
+
+
+def _shapes(count: int, size: tuple[int, int], generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return half height, half width (pixels), angle (radians) and whether it is a scar, of each piece, all (B,)."""
     height, width = size
     area = _uniform(*PATCH_AREA, count, generator) * height * width
     root = _uniform(*PATCH_ASPECT, count, generator).sqrt()
@@ -41,23 +113,14 @@ def _shapes(count: int, size: tuple[int, int], generator: torch.Generator) -> tu
     scale = min(size) / 256
     scar_height = _uniform(*SCAR_LENGTH, count, generator) * scale
     scar_width = (_uniform(*SCAR_WIDTH, count, generator) * scale).clamp(min=1)
-    scar_angle = _uniform(-math.pi / 4, math.pi / 4, count, generator)
+    scar_angle = _uniform(-SCAR_TURN, SCAR_TURN, count, generator)
     scar = _uniform(0, 1, count, generator) < 0.5
     return (
         torch.where(scar, scar_height, patch_height) / 2,
         torch.where(scar, scar_width, patch_width) / 2,
         torch.where(scar, scar_angle, torch.zeros_like(scar_angle)),
+        scar,
     )
-
-
-def _rectangles(centre: list[Tensor], half_height: Tensor, half_width: Tensor, angle: Tensor, images: Tensor) -> Tensor:
-    """Return (B, 1, H, W) bool: the pixels whose centre lies in the turned rectangle."""
-    rows = torch.arange(images.shape[2], device=images.device)[None, :, None] - centre[0][:, None, None]
-    columns = torch.arange(images.shape[3], device=images.device)[None, None, :] - centre[1][:, None, None]
-    cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    along, across = rows * cosine + columns * sine, columns * cosine - rows * sine
-    inside = (along.abs() <= half_height[:, None, None]) & (across.abs() <= half_width[:, None, None])
-    return inside[:, None]
 
 
 def _shifted(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
@@ -67,13 +130,6 @@ def _shifted(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
     columns = (torch.arange(width, device=images.device) + right[:, None]).clamp(0, width - 1)[:, None, :]
     which = torch.arange(count, device=images.device)[:, None, None]
     return images[which, :, rows, columns].permute(0, 3, 1, 2)
-
-
-def _coloured(pieces: Tensor, generator: torch.Generator) -> Tensor:
-    """Scale each channel by up to ±10 % and brightness by up to ±10 %."""
-    brightness = _uniform(1 - COLOUR_JITTER, 1 + COLOUR_JITTER, len(pieces), generator)[:, None, None, None]
-    channels = torch.rand(len(pieces), 3, 1, 1, generator=generator, device=generator.device)
-    return (pieces * brightness * (1 + COLOUR_JITTER * (2 * channels - 1))).clamp(0, 1)
 
 
 def _centre(side: int, margin: Tensor, generator: torch.Generator) -> Tensor:

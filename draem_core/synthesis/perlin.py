@@ -1,14 +1,37 @@
 """Perlin noise for a whole batch at once: the shapes of synthetic anomalies.
 
-Every sample has its own two scales and its own rotation. Knows nothing of textures or images.
+Every sample has its own two scales and its own rotation. What chance decides is drawn first, as a ``NoiseDraw``; the
+noise follows from it alone. Knows nothing of textures or images.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 MAX_OCTAVE = 6  # scales are 2^0 … 2^5 cells a side (DRAEM, section 3.3)
+MAX_TURN = math.pi / 2  # radians, either way
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseDraw:
+    """What chance decides of B noise pictures.
+
+    scales: (B, 2) int64, lattice cells along height and width.
+    angles: (B,) float32 radians, by which the noise is turned about the picture's centre.
+    directions: (B, side²) float32 radians, side = the largest scale + 1: where the gradient at lattice point
+        (row, column) points, at row·side + column; 0 is to the right, π/2 is down.
+    """
+
+    scales: Tensor
+    angles: Tensor
+    directions: Tensor
+
+    @property
+    def side(self) -> int:
+        """Lattice points kept along either axis."""
+        return math.isqrt(self.directions.shape[1])
 
 
 def random_scales(count: int, generator: torch.Generator) -> Tensor:
@@ -17,35 +40,53 @@ def random_scales(count: int, generator: torch.Generator) -> Tensor:
     return 2**octaves
 
 
+def random_turns(count: int, generator: torch.Generator) -> Tensor:
+    """Return angles (count,) in radians, evenly between −π/2 and π/2."""
+    return (torch.rand(count, generator=generator, device=generator.device) - 0.5) * (2 * MAX_TURN)
+
+
+def random_directions(scales: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the gradients' directions for lattices of these scales (B, 2); see ``NoiseDraw``."""
+    side = int(scales.max()) + 1
+    return torch.rand(len(scales), side * side, generator=generator, device=generator.device) * (2 * math.pi)
+
+
+def draw_noise(count: int, generator: torch.Generator) -> NoiseDraw:
+    """Draw scales, angles and directions of ``count`` noise pictures, at least one, as training does."""
+    scales = random_scales(count, generator)
+    angles = random_turns(count, generator)
+    return NoiseDraw(scales, angles, random_directions(scales, generator))
+
+
 def perlin_noise(scales: Tensor, angles: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Return ``gradient_noise`` of given scales (B, 2) and angles (B,), its gradients drawn from ``generator``."""
+    return gradient_noise(NoiseDraw(scales, angles, random_directions(scales, generator)), size)
+
+
+def gradient_noise(draw: NoiseDraw, size: tuple[int, int]) -> Tensor:
     """Return gradient noise (B, H, W) float32, roughly in [-1, 1], zero at the lattice points.
 
     Args:
-        scales: (B, 2) int, lattice cells along height and width.
-        angles: (B,) radians; the noise is turned about the picture's centre, and what comes from
-            outside of it is 0, as when a noise picture is rotated.
+        draw: turned noise is 0 where it comes from outside of the picture, as when a noise picture is rotated.
         size: (H, W) in pixels.
-        generator: draws the gradients; its device is where all of this runs.
 
     Source: K. Perlin, Improving noise (SIGGRAPH 2002), with the fade curve 6t⁵ - 15t⁴ + 10t³.
     """
     height, width = size
-    device, batch = generator.device, len(scales)
-    row, column, inside = _rotated_grid(angles.to(device), size)
+    scales, side = draw.scales, draw.side
+    row, column, inside = _rotated_grid(draw.angles.to(draw.directions.device), size)
     position_row = row / height * scales[:, 0, None, None]
     position_column = column / width * scales[:, 1, None, None]
     cell_row, cell_column = position_row.floor(), position_column.floor()
     fraction_row, fraction_column = position_row - cell_row, position_column - cell_column
 
-    side = int(scales.max()) + 1
-    direction = torch.rand(batch, side * side, generator=generator, device=device) * (2 * math.pi)
-    gradient_row, gradient_column = direction.sin(), direction.cos()
+    gradient_row, gradient_column = draw.directions.sin(), draw.directions.cos()
     corner = (cell_row * side + cell_column).long().flatten(1)
 
     def influence(down: int, right: int) -> Tensor:
         index = corner + (down * side + right)
-        slope_row = gradient_row.gather(1, index).view(batch, height, width)
-        slope_column = gradient_column.gather(1, index).view(batch, height, width)
+        slope_row = gradient_row.gather(1, index).view(-1, height, width)
+        slope_column = gradient_column.gather(1, index).view(-1, height, width)
         return slope_row * (fraction_row - down) + slope_column * (fraction_column - right)
 
     fade_row, fade_column = _fade(fraction_row), _fade(fraction_column)
