@@ -8,13 +8,36 @@ from dataclasses import fields, replace
 import streamlit as st
 
 from pages._ui.live.settings import LiveSettings, Settings, read_settings
+from pages._ui.texts import linked_language
 
 _CARRIED = "_carried_settings"  # in the session: the sliders as the last page left them, and each page's own settings
+_SEEN = "_seen_places"  # in the session: by place, what this page wrote into the address or followed from it
+_PAGE = "_page"
+
+
+def arrive(page: str) -> None:
+    """Note which page runs: on the first run after another page, whatever the link says is followed."""
+    if st.session_state.get(_PAGE) != page:
+        st.session_state[_PAGE] = page
+        st.session_state[_SEEN] = {}
 
 
 def asked(name: str) -> str:
     """Return what the link says for ``name``, empty where it says nothing."""
     return st.query_params.get(name, "")
+
+
+def newly_asked(name: str) -> str:
+    """Return what the link says for ``name``, once: empty where this page wrote that itself or has followed it.
+
+    So a link wins over what the session had, and a choice made afterwards wins over the link.
+    """
+    seen = st.session_state.setdefault(_SEEN, {})
+    value = asked(name)
+    if value == seen.get(name, ""):
+        return ""
+    seen[name] = value
+    return value
 
 
 def asked_settings(default: Settings) -> Settings:
@@ -51,7 +74,18 @@ def write(places: dict[str, str], settings: Settings) -> None:
     """Put places (checkpoint, dataset, image …) and changed settings into the address."""
     if isinstance(settings, LiveSettings):
         st.session_state[_CARRIED] = st.session_state.get(_CARRIED, {}) | vars(settings)
-    wanted = link(places, settings)
+    _write(places, link(places, settings))
+
+
+def write_places(places: dict[str, str]) -> None:
+    """Put places alone into the address."""
+    _write(places, places)
+
+
+def _write(places: dict[str, str], wanted: dict[str, str]) -> None:
+    st.session_state.setdefault(_SEEN, {}).update(places)
+    if language := linked_language():
+        wanted = wanted | {"lang": language}
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 

@@ -58,7 +58,10 @@ def run_roots() -> tuple[Path, Path]:
 
 def choose_runs() -> Chosen | None:
     """Draw the pickers and return what was chosen; None after saying what to do. Raises RunFolderError."""
-    names = [short_name(folder) for root in run_roots() for folder in folders(root)]
+    names = _names()
+    if (asked := address.asked("run")) and asked not in names:  # begun a moment ago, perhaps
+        folders.clear()
+        names = _names()
     if not names:
         _say_no_run()
         return None
@@ -84,6 +87,10 @@ def choose_runs() -> Chosen | None:
     return Chosen(look, other)
 
 
+def _names() -> list[str]:
+    return [short_name(folder) for root in run_roots() for folder in folders(root)]
+
+
 def show_next(folder: Path) -> None:
     """Make a run that has just been written the one that this session looks at from the next rerun on."""
     folders.clear()
@@ -94,9 +101,10 @@ def _select(label: str, names: Collection[str], place: str, default: str) -> str
     state = f"{place}_picked"
     if (following := st.session_state.pop(f"{place}_next", None)) in names:
         st.session_state[state] = following
+    if (asked := address.newly_asked(place)) in names:
+        st.session_state[state] = asked
     if st.session_state.get(state) not in names:
-        asked = address.asked(place)
-        st.session_state[state] = asked if asked in names else default
+        st.session_state[state] = default
     chosen: str = st.selectbox(label, names, key=state, format_func=_run_label, persist_state="session")
     return chosen
 

@@ -13,7 +13,7 @@ from draem_core.training.launcher import Launcher, Stage, Standing, device_of
 from draem_core.training.progress import Progress, read_history, read_progress
 from draem_core.training.review import load_review
 from draem_core.training.validation import disagreement
-from pages._ui import library, reviews
+from pages._ui import library
 from pages._ui.diagnosis import render_findings
 from pages._ui.paths import short_name
 from pages._ui.spoken import spoken_time
@@ -123,24 +123,26 @@ def _render_waiting(launcher: Launcher, standing: Standing, config: TrainConfig)
 
 def _render_ways_on(folder: Path, config: TrainConfig) -> None:
     newest = max(folder.glob("checkpoints/epoch_*.safetensors"), default=None)
-    explore = st.button(
-        "Open in Explore", icon=":material/image_search:", disabled=newest is None, help="With the newest checkpoint."
+    places = {"checkpoint": short_name(newest)} if newest else {}
+    if config.data in library.dataset_folders():
+        places["dataset"] = short_name(config.data)
+    # Links, not buttons that switch the page: this runs by itself every second, and a run that was asked for before the
+    # switch and comes after it would leave the next page blank.
+    st.page_link(
+        "pages/1_Explore.py",
+        label="Open in Explore",
+        icon=":material/image_search:",
+        help="With the newest checkpoint.",
+        disabled=newest is None,
+        query_params=places,
     )
-    epochs = st.button("Open in Epochs", icon=":material/movie:", disabled=not (folder / "metrics.csv").exists())
-    if explore and newest is not None:
-        _open_in_explore(newest, config.data)
-    if epochs:
-        reviews.show_next(folder)
-        st.switch_page("pages/3_Epochs.py", query_params={"run": short_name(folder)})
-
-
-def _open_in_explore(checkpoint: Path, data: Path) -> None:
-    library.checkpoint_files.clear()
-    places = {"checkpoint": short_name(checkpoint)}
-    if any(folder == data for folder in library.dataset_folders()):
-        places["dataset"] = short_name(data)
-    st.session_state.update(places)
-    st.switch_page("pages/1_Explore.py", query_params=places)
+    st.page_link(
+        "pages/3_Epochs.py",
+        label="Open in Epochs",
+        icon=":material/movie:",
+        disabled=not (folder / "metrics.csv").exists(),
+        query_params={"run": short_name(folder)},
+    )
 
 
 def _render_diagnosis(launcher: Launcher, name: str) -> None:

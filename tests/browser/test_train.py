@@ -104,7 +104,7 @@ def test_start_watch_reload_line_stop_resume_and_open(train: Page, launcher: Lau
     page.get_by_role("button", name="Resume").click()
     expect_stage(page, "long", Stage.TRAINING)
 
-    page.get_by_role("button", name="Open in Explore").click()
+    page.get_by_role("link", name="Open in Explore").click()
     expect(page).to_have_url(
         re.compile(r"/Explore\?.*checkpoint=runs%2Flong%2Fcheckpoints%2Fepoch_\d+"), timeout=SECONDS
     )
@@ -113,7 +113,7 @@ def test_start_watch_reload_line_stop_resume_and_open(train: Page, launcher: Lau
     )
     page.goto(f"{url}/Train")
     expect_stage(page, "long", Stage.TRAINING)
-    page.get_by_role("button", name="Open in Epochs").click()
+    page.get_by_role("link", name="Open in Epochs").click()
     expect(page).to_have_url(re.compile(r"/Epochs\?.*run=runs%2Flong"), timeout=SECONDS)
     expect(page.get_by_text(re.compile(r"^long, \d+ epochs")).first).to_be_visible(timeout=SECONDS)
 
