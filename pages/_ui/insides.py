@@ -22,10 +22,19 @@ from pages._ui.live.settings import LiveSettings
 from pages._ui.shell import Workspace
 from pages._ui.texts import text
 
+_PAINTINGS = "_inside_paintings"  # in the session: the browser's last word on each picture, by digest
+
 
 def painting_of(picture: Picture, key: str) -> Painting:
-    """Return what is painted on a picture in the component under ``key``."""
-    return read_painting(answered(key, "painting"), picture.digest, layer_size(picture.pixels))
+    """Return what is painted on a picture in the component under ``key``.
+
+    The session keeps it by picture: Streamlit forgets what a component said once its page is left.
+    """
+    kept = st.session_state.setdefault(_PAINTINGS, {})
+    answer = answered(key, "painting")
+    if isinstance(of := answer.get("of"), str):
+        kept[of] = answer
+    return read_painting(kept.get(picture.digest), picture.digest, layer_size(picture.pixels))
 
 
 def look(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveSettings) -> View:

@@ -1,9 +1,11 @@
 """The Inside page in a real browser: paint changes map and score, switches tell their effect, clicks are followed."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from tiny_home import FIRST_DEFECT
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +60,14 @@ class Inside:
             PATIENCE,
         )
 
+    def pick(self, index: int) -> None:
+        """Choose a picture of the strip."""
+        self.page.locator(".filmstrip .frame").nth(index).click()
+
+    def layer(self) -> str:
+        """What is painted, as a PNG's data URL."""
+        return str(self.slot("layer").evaluate("(canvas) => canvas.toDataURL()"))
+
     def picture(self, result: str) -> str:
         return str(self.page.locator(f"[data-result={result}] canvas").evaluate("(canvas) => canvas.toDataURL()"))
 
@@ -83,6 +93,71 @@ def test_paint_changes_map_and_score_and_undo_brings_them_back(tab: Inside) -> N
     tab.page.click("[data-tool=patch]")
     tab.stroke((0.5, 0.5))
     assert tab.picture("anomaly_map") != drawn
+
+
+def test_paint_stays_with_its_picture_and_so_does_undo(tab: Inside) -> None:
+    tab.page.click("[data-tool=brush]")
+    tab.stroke((0.2, 0.2), (0.7, 0.6))
+    first = tab.picture("anomaly_map")
+    tab.page.click("[data-tool=texture]")
+    tab.stroke((0.3, 0.8), (0.6, 0.9))
+    painted, layer = tab.picture("anomaly_map"), tab.layer()
+    expect(tab.slot("kept")).to_be_visible()
+
+    tab.pick(1)
+    expect(tab.slot("title")).to_have_text("test/good/001.png", timeout=PATIENCE)
+    expect(tab.slot("undo")).to_be_disabled()
+    assert tab.layer() != layer
+    tab.page.click("[data-tool=follow]")
+    tab.page.mouse.click(*tab.easel_point(0.25, 0.5))  # an answer without a stroke is shown here, too
+    expect(tab.slot("pixel")).to_contain_text("row 32, column 24", timeout=PATIENCE)
+    tab.pick(2)
+    expect(tab.slot("title")).to_have_text(FIRST_DEFECT, timeout=PATIENCE)
+    expect(tab.slot("kept")).to_be_visible()
+    assert (tab.layer(), tab.picture("anomaly_map")) == (layer, painted)
+
+    tab.page.get_by_role("link", name="Tune").click()
+    expect(tab.page).to_have_url(re.compile("/Tune"), timeout=PATIENCE)
+    tab.page.get_by_role("link", name="Inside").click()
+    expect(tab.slot("title")).to_have_text(FIRST_DEFECT, timeout=PATIENCE)
+    expect(tab.slot("undo")).to_be_enabled(timeout=PATIENCE)
+    assert (tab.layer(), tab.picture("anomaly_map")) == (layer, painted)
+    tab.slot("undo").click()
+    tab.wait_for_result()
+    assert tab.picture("anomaly_map") == first
+    tab.slot("clear").click()
+    tab.wait_for_result()
+    tab.slot("undo").click()  # clearing is taken back as a stroke is
+    tab.wait_for_result()
+    assert tab.picture("anomaly_map") == first
+
+
+def test_the_keyboard_paints_and_follows_and_every_tool_has_a_name(tab: Inside) -> None:
+    for name in ("Follow a pixel", "Brush", "Texture", "Perlin patch", "Eraser", "Undo", "Clear"):
+        expect(tab.page.get_by_role("button", name=name, exact=True)).to_have_count(1)
+    tab.page.get_by_role("button", name="Brush", exact=True).press("Enter")
+    expect(tab.page.get_by_label("Colour", exact=True)).to_be_visible()
+    expect(tab.page.get_by_role("slider", name="Size of the brush in pixels")).to_be_visible()
+    easel, drawn = tab.page.get_by_role("application", name="The picture:"), tab.picture("anomaly_map")
+    easel.focus()
+    for _ in range(3):
+        tab.page.keyboard.press("Shift+ArrowLeft")
+    expect(tab.slot("announce")).to_have_text("Pixel in row 32, column 30")  # 24 / 128 left of the middle, 48
+    tab.page.keyboard.press("Enter")
+    tab.wait_for_result()
+    assert tab.picture("anomaly_map") != drawn
+    tab.page.keyboard.press("Control+z")
+    tab.wait_for_result()
+    assert tab.picture("anomaly_map") == drawn
+    tab.page.get_by_role("button", name="Follow a pixel", exact=True).press("Enter")
+    easel.focus()
+    tab.page.keyboard.press("ArrowDown")
+    tab.page.keyboard.press("Enter")
+    expect(tab.slot("pixel")).to_contain_text("row 32, column 48", timeout=PATIENCE)
+    block = tab.page.locator('.block[data-stage="discriminative.encoder.block4"]')
+    block.press(" ")
+    expect(block).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
+    expect(block).to_be_focused()  # the drawing was made anew
 
 
 def test_a_click_follows_a_pixel_and_a_block_opens_its_stage(tab: Inside) -> None:

@@ -20,7 +20,7 @@ __all__ = ["InsideSettings", "Look", "View", "answered", "inside"]
 _mount = component(
     "draem_inside",
     Path(__file__).parent,
-    *("unpack", "painter", "cards", "pixel", "diagram", "main"),
+    *("unpack", "paint", "painter", "cards", "pixel", "diagram", "main"),
 )
 
 

@@ -1,7 +1,7 @@
 // The stages as cards, in the order of the data, and the opened one with its channels. Knows no server.
 
 function formatValue(value) {
-  if (value === 0) return "0";
+  if (Number.isInteger(value) && Math.abs(value) < 1000) return String(value).replace("-", MINUS);
   const text = Math.abs(value) >= 1000 || Math.abs(value) < 0.001 ? value.toExponential(2) : value.toPrecision(4);
   return text.replaceAll("-", MINUS);
 }
@@ -24,6 +24,9 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
   const board = root.querySelector("[data-slot=stages]");
   const detail = element("section", "opened");
   const cards = new Map(); // stage → its elements
+  const [scoreCard, verdictCard] = [element("div", "card end"), element("div", "card end")];
+  const namesOf = (stages) => stages.map(({ group, name }) => `${group} ${name}`).join("\n");
+  let known = ""; // the stages that the cards were built for
 
   function build(stages) {
     cards.clear();
@@ -41,30 +44,51 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
       groups.get(stage.group).row.append(card);
       cards.set(stage.name, card);
     }
+    [...groups.values()].at(-1).row.append(scoreCard, verdictCard);
+    known = namesOf(stages);
     board.replaceChildren(...[...groups.values()].map(({ section }) => section));
   }
 
   function show(view) {
-    if ([...cards.keys()].join() !== view.stages.map(({ name }) => name).join()) build(view.stages);
+    if (namesOf(view.stages) !== known) build(view.stages);
     for (const stage of view.stages) {
       const card = cards.get(stage.name);
       const part = (name) => card.querySelector(`.${name}`);
       card.setAttribute("aria-pressed", String(stage.name === view.opened.stage));
       copyCanvas(stage.draw(), card.querySelector("canvas"));
       part("name").textContent = stage.title;
-      part("facts").textContent = `${formatShape(stage.shape)} · ${stage.range.map(formatValue).join(" … ")}`;
+      part("facts").textContent = factsOf(stage, view.words);
       part("value").textContent = valueLine(view.words, view.pixel?.values[stage.name]);
       part("sentence").textContent = stage.sentence;
     }
-    showOpened(view);
+    showEnds(view);
+    keepFocus(detail, () => showOpened(view));
     for (const figure of root.querySelectorAll("[data-result]")) {
       const stage = view.stages.find(({ name }) => name === figure.dataset.result);
       const shown = figure.querySelector(".shown");
       if (!shown.firstChild) shown.append(document.createElement("canvas"));
       copyCanvas(stage.draw(), shown.firstChild);
-      shown.style.aspectRatio = `${view.picture.width} / ${view.picture.height}`;
       shown.onclick = (event) => followAt(event, shown);
     }
+  }
+
+  /** What comes of the map and the mask: the image score and the verdict. */
+  function showEnds({ words, score, rule, maxima, flagged }) {
+    const maximaTold = {
+      rule,
+      max: formatProbability(maxima.anomaly_map),
+      mean: formatProbability(maxima.window_mean),
+    };
+    scoreCard.replaceChildren(
+      element("strong", "", formatProbability(score)),
+      element("span", "name", words.score_title),
+      element("span", "sentence", filled(words.score_sentence, maximaTold)),
+    );
+    verdictCard.replaceChildren(
+      element("strong", flagged ? "bad" : "good", flagged ? "NG" : "OK"),
+      element("span", "name", words.verdict_title),
+      element("span", "sentence", flagged ? filled(words.verdict_bad, { count: formatCount(flagged) }) : words.verdict_good),
+    );
   }
 
   function followAt(event, box) {
@@ -76,7 +100,6 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
     const stage = view.stages.find(({ name }) => name === view.opened.stage);
     const large = element("div", "large");
     const canvas = stage.draw();
-    large.style.aspectRatio = `${view.picture.width} / ${view.picture.height}`;
     large.onclick = (event) => followAt(event, large);
     large.append(canvas);
     const words = element("div", "words");
@@ -97,6 +120,7 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
     const box = element("div", "channels");
     const most = stage.shape[0] - 1;
     const field = Object.assign(element("input", ""), { type: "number", min: 0, max: most, value: stage.channel });
+    field.dataset.focus = "channel";
     field.onchange = () => onChannel(Math.min(most, Math.max(0, Math.round(field.valueAsNumber || 0))));
     const label = element("label", "field", filled(view.words.channel, { most }));
     label.append(field);
@@ -104,6 +128,8 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
     for (const one of view.channels) {
       const button = element("button", "channel");
       button.type = "button";
+      button.dataset.focus = `channel ${one.channel}`;
+      button.setAttribute("aria-label", filled(view.words.channel_shown, { channel: one.channel }));
       button.setAttribute("aria-pressed", String(one.channel === stage.channel));
       button.append(one.draw(), element("small", "", String(one.channel)));
       button.onclick = () => onChannel(one.channel);
@@ -114,6 +140,20 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
   }
 
   return { show, scrollToOpened: () => detail.scrollIntoView({ behavior: "smooth", block: "nearest" }) };
+}
+
+function factsOf(stage, words) {
+  const facts = [formatShape(stage.shape), stage.range.map(formatValue).join(" … ")];
+  if (stage.scale !== null && stage.shape[0] > 1) facts.push(filled(words.channel_shown, { channel: stage.channel }));
+  return facts.join(" · ");
+}
+
+/** Rebuild what lies in `box`; an element with a data-focus that had the focus has it again. */
+function keepFocus(box, rebuild) {
+  const held = box.getRootNode().activeElement;
+  const name = held && box.contains(held) ? held.dataset.focus : undefined;
+  rebuild();
+  if (name) box.querySelector(`[data-focus="${name}"]`)?.focus({ preventScroll: true });
 }
 
 function copyCanvas(from, to) {

@@ -43,14 +43,18 @@ function showPlan(root, { plan, opened, stages, words }, onOpen) {
   for (const { x: at, width, height, block } of places.values()) {
     const group = svg("g", { class: `block ${blockColour(block.path)}`, tabindex: 0, role: "button" });
     group.setAttribute("aria-pressed", String(block.name === opened.stage));
-    group.dataset.stage = block.name;
+    group.dataset.stage = group.dataset.focus = block.name;
     group.append(
       svg("title", {}, planText(block, titles, words)),
       svg("rect", { x: at, y: middle - height / 2, width, height, rx: 3 }),
       label(at + width / 2, middle - height / 2 - 6, String(block.output[0])),
     );
     group.onclick = () => onOpen(block.name);
-    group.onkeydown = (event) => event.key === "Enter" && onOpen(block.name);
+    group.onkeydown = (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      onOpen(block.name);
+    };
     shapes.push(group);
   }
   shapes.push(label(8, 16, words.reconstructive, "start"), label(second.x, 16, words.discriminative, "start"));
@@ -58,7 +62,8 @@ function showPlan(root, { plan, opened, stages, words }, onOpen) {
   drawing.style.minWidth = "720px";
   drawing.append(...shapes);
   const current = plan.blocks.find(({ name }) => name === opened.stage);
-  root.querySelector("[data-slot=plan]").replaceChildren(drawing, layerTable(current, titles, words));
+  const box = root.querySelector("[data-slot=plan]");
+  keepFocus(box, () => box.replaceChildren(drawing, layerTable(current, titles, words)));
 }
 
 function planText(block, titles, words) {

@@ -17,9 +17,10 @@ function createInside(root) {
   let stroke = 0; // and of the last stroke
   let sentAt = 0;
   let waited = null; // ms from a stroke to its result
+  let isOpening = false; // a stage was asked for that is to be scrolled to
   let send = () => {};
 
-  const painter = createPainter(root, { onStroke: tellStroke, onFollow: follow });
+  const painter = createPainter(root, { onStroke: tellStroke, onFollow: follow, onPlace: sayPlace });
   const cards = createCards(root, { onOpen: open, onChannel: (channel) => tell({ channel }), onFollow: follow });
 
   function receive(bytes, setStateValue) {
@@ -27,7 +28,8 @@ function createInside(root) {
     const next = unpackView(bytes);
     const isOtherPicture = next.picture.digest !== view?.picture.digest;
     if (!isOtherPicture && next.stroke < stroke) return; // answers an older stroke; the newer one is on its way
-    if (view === null) [click, stroke] = [next.click, next.stroke];
+    if (view === null) click = next.click;
+    if (isOtherPicture) [stroke, sentAt, waited] = [next.stroke, 0, null]; // each picture counts its own
     view = next;
     if (look === null || next.click === click) look = next.look;
     show();
@@ -44,7 +46,8 @@ function createInside(root) {
   function show() {
     showWords(root, view.words);
     painter.receive(view);
-    painter.mark(view.pixel, view.grid);
+    painter.mark(view.pixel);
+    root.style.setProperty("--ratio", view.picture.width / view.picture.height);
     cards.show(view);
     showPixel(root, view, () => tell({ row: -1, column: -1 }));
     showPlan(root, view, open);
@@ -57,6 +60,8 @@ function createInside(root) {
     slot("mean").textContent = formatProbability(view.maxima.window_mean);
     slot("flagged").textContent = filled(view.words.pixels, { count: formatCount(view.flagged) });
     showState();
+    if (isOpening && look.stage === view.opened.stage) cards.scrollToOpened();
+    isOpening &&= look.stage !== view.opened.stage;
   }
 
   function showState() {
@@ -65,12 +70,12 @@ function createInside(root) {
     slot("state").textContent = sentAt ? computing : took;
   }
 
-  function tellStroke(of, layer) {
+  function tellStroke(painting) {
     stroke += 1;
     sentAt = performance.now();
     waited = null;
     showState();
-    send("painting", { of, layer, stroke });
+    send("painting", { ...painting, stroke });
   }
 
   function tell(changes) {
@@ -80,13 +85,22 @@ function createInside(root) {
   }
 
   function open(stage) {
+    isOpening = true;
     tell({ stage, channel: -1 });
-    cards.scrollToOpened();
+  }
+
+  /** The map's pixel at a place in shares of the picture. */
+  function pixelAt(u, v) {
+    const cell = (share, count) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
+    return { row: cell(v, view.grid.height), column: cell(u, view.grid.width) };
   }
 
   function follow(u, v) {
-    const cell = (share, count) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
-    tell({ row: cell(v, view.grid.height), column: cell(u, view.grid.width) });
+    tell(pixelAt(u, v));
+  }
+
+  function sayPlace(u, v) {
+    slot("announce").textContent = filled(view.words.pixel, pixelAt(u, v));
   }
 
   Object.defineProperty(root, "draemInside", {

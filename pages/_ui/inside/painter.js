@@ -1,164 +1,195 @@
-// The easel: the picture, a layer of paint over it, and the mark of the followed pixel. Tells of finished strokes and
-// clicked pixels; knows no stage and no server.
+// The easel: the picture, a layer of paint over it, and the mark of the followed pixel; for pointer and keyboard. Tells
+// of finished strokes and chosen pixels; knows no stage and no server.
 
-const UNDO_STEPS = 20;
+const SMALL_STEP = 1 / 128; // of the picture's longer side, that an arrow key goes; with Shift eight times as far
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-function createPainter(root, { onStroke, onFollow }) {
+function createPainter(root, { onStroke, onFollow, onPlace }) {
   const slot = (name) => root.querySelector(`[data-slot=${name}]`);
   const easel = slot("easel");
   const base = slot("base");
   const layer = slot("layer");
   const ink = slot("ink");
+  const ring = svg("ellipse", { class: "ring", "data-slot": "ring" });
+  const marks = svg("g", {});
   const context = layer.getContext("2d", { willReadFrequently: true });
   const tools = [...root.querySelectorAll("[data-tool]")];
-  const textures = new Map(); // name → image
-  let shapes = [];
+  const paint = createPaint();
+  let strokes = [];
+  let drawing = null; // the stroke in hand
   let shape = 0;
   let tool = "follow";
-  let last = null; // where the stroke in hand was last, in pixels of the layer
+  let place = null; // [x, y] of pointer or keyboard, in pixels of the layer
   let picture = null; // digest
-  const history = [];
+  let grid = { width: 1, height: 1 };
 
+  ink.replaceChildren(marks, ring);
   for (const button of tools) button.onclick = () => choose(button.dataset.tool);
+  slot("size").oninput = showRing;
   slot("undo").onclick = undo;
-  slot("clear").onclick = () => change(() => context.clearRect(0, 0, layer.width, layer.height));
+  slot("clear").onclick = () => finish({ tool: "clear", points: [] });
   easel.onpointerdown = (event) => {
     if (event.button !== 0) return;
-    const at = place(event);
-    easel.setPointerCapture(event.pointerId);
-    if (tool === "follow") return onFollow(at.x / layer.width, at.y / layer.height);
+    moveTo(pointed(event));
+    if (tool === "follow") return follow();
     event.preventDefault();
-    remember();
-    if (tool === "patch") stampPatch(at);
-    else dab(at, at);
-    last = at;
+    easel.focus({ preventScroll: true });
+    easel.setPointerCapture(event.pointerId);
+    begin();
   };
   easel.onpointermove = (event) => {
-    if (!last || tool === "patch") return;
-    const at = place(event);
-    dab(last, at);
-    last = at;
+    moveTo(pointed(event));
+    if (!drawing || drawing.tool === "patch") return;
+    drawing.points.push(place);
+    paint.draw(context, drawing, drawing.points.length - 1);
   };
-  easel.onpointerup = easel.onpointercancel = () => {
-    if (!last) return;
-    last = null;
-    tell();
+  easel.onpointerup = easel.onpointercancel = () => drawing && finish(drawing, true);
+  easel.onpointerleave = easel.onblur = () => {
+    if (!drawing) moveTo(null);
   };
   easel.onkeydown = (event) => {
-    if (event.key !== "z" || !(event.ctrlKey || event.metaKey)) return;
+    if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) undo();
+    else if (event.key in ARROWS) step(...ARROWS[event.key], event.shiftKey);
+    else if (event.key === "Enter" || event.key === " ") act();
+    else return;
     event.preventDefault();
-    undo();
   };
 
   function choose(name) {
     tool = name;
     for (const button of tools) button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
     root.dataset.tool = tool;
+    showRing();
   }
 
-  function place(event) {
-    const box = easel.getBoundingClientRect();
-    const inside = (share) => Math.min(1 - 1e-6, Math.max(0, share));
-    return {
-      x: inside((event.clientX - box.left) / box.width) * layer.width,
-      y: inside((event.clientY - box.top) / box.height) * layer.height,
-    };
+  function pointed(event) {
+    const { left, top, width, height } = easel.getBoundingClientRect();
+    return within([((event.clientX - left) / width) * layer.width, ((event.clientY - top) / height) * layer.height]);
   }
 
-  function dab(from, to) {
-    context.save();
-    context.globalCompositeOperation = tool === "eraser" ? "destination-out" : "source-over";
-    context.strokeStyle = tool === "texture" ? texturePattern(context) : slot("colour").value;
-    context.lineWidth = Number(slot("size").value) * (Math.max(layer.width, layer.height) / 512);
-    context.lineCap = "round";
-    context.beginPath();
-    context.moveTo(from.x, from.y);
-    context.lineTo(to.x + 0.01, to.y);
-    context.stroke();
-    context.restore();
+  /** A place on the layer, in tenths of its pixels: what a list of strokes can hold. */
+  function within([x, y]) {
+    const tenths = (value, most) => Math.round(10 * Math.min(most - 0.1, Math.max(0, value))) / 10;
+    return [tenths(x, layer.width), tenths(y, layer.height)];
   }
 
-  function texturePattern(context) {
-    return context.createPattern(textures.get(slot("texture").value), "repeat");
+  function step(right, down, isFar) {
+    const far = Math.max(1, Math.max(layer.width, layer.height) * SMALL_STEP) * (isFar ? 8 : 1);
+    const [x, y] = place ?? [layer.width / 2, layer.height / 2];
+    moveTo(within([x + right * far, y + down * far]));
+    onPlace(place[0] / layer.width, place[1] / layer.height);
   }
 
-  /** The next Perlin shape, filled with the texture, its middle at a place; five times as wide as the brush. */
-  function stampPatch({ x, y }) {
-    const side = Math.max(8, 5 * Number(slot("size").value) * (Math.max(layer.width, layer.height) / 512));
-    const stamp = Object.assign(document.createElement("canvas"), { width: side, height: side });
-    const stamped = stamp.getContext("2d");
-    stamped.drawImage(shapes[shape++ % shapes.length], 0, 0, side, side);
-    stamped.globalCompositeOperation = "source-in";
-    stamped.fillStyle = texturePattern(stamped);
-    stamped.fillRect(0, 0, side, side);
-    context.drawImage(stamp, x - side / 2, y - side / 2);
+  function act() {
+    moveTo(place ?? [layer.width / 2, layer.height / 2]);
+    if (tool === "follow") return follow();
+    begin();
+    finish(drawing, true);
   }
 
-  function remember() {
-    history.push(context.getImageData(0, 0, layer.width, layer.height));
-    if (history.length > UNDO_STEPS) history.shift();
+  function follow() {
+    onFollow(place[0] / layer.width, place[1] / layer.height);
   }
 
-  function change(paint) {
-    remember();
-    paint();
+  function begin() {
+    drawing = { tool, size: brushSize(), points: [place] };
+    if (tool === "brush" || tool === "eraser") drawing.colour = slot("colour").value;
+    else drawing.texture = slot("texture").value;
+    if (tool === "patch") drawing.shape = shape++;
+    paint.draw(context, drawing);
+  }
+
+  /** Keep a stroke, which is drawn already or not, and tell of it. */
+  function finish(stroke, isDrawn = false) {
+    if (!isDrawn) paint.draw(context, stroke);
+    drawing = null;
+    strokes = [...strokes, stroke];
     tell();
   }
 
   function undo() {
-    if (!history.length) return;
-    context.putImageData(history.pop(), 0, 0);
+    if (!strokes.length || drawing) return;
+    strokes = strokes.slice(0, -1);
+    redraw();
     tell();
   }
 
+  function redraw() {
+    context.clearRect(0, 0, layer.width, layer.height);
+    for (const stroke of strokes) paint.draw(context, stroke);
+  }
+
   function tell() {
+    showStrokes();
+    onStroke({ of: picture, layer: isEmpty() ? "" : layer.toDataURL("image/png"), strokes });
+  }
+
+  function isEmpty() {
     const pixels = context.getImageData(0, 0, layer.width, layer.height).data;
-    const isEmpty = !pixels.some((value, i) => i % 4 === 3 && value);
-    showHistory();
-    onStroke(picture, isEmpty ? "" : layer.toDataURL("image/png"));
+    return !pixels.some((value, i) => i % 4 === 3 && value);
   }
 
-  function showHistory() {
-    slot("undo").disabled = !history.length;
+  function showStrokes() {
+    slot("undo").disabled = !strokes.length;
+    slot("clear").disabled = !strokes.length || strokes.at(-1).tool === "clear";
+    slot("kept").hidden = !strokes.length;
   }
 
-  async function receiveBrushes({ textures: urls, shapes: shapeUrls }) {
-    if (shapes.length) return;
-    slot("texture").replaceChildren(...Object.keys(urls).map((name) => new Option(name, name)));
-    for (const [name, url] of Object.entries(urls)) textures.set(name, await decoded(url));
-    shapes = await Promise.all(shapeUrls.map(decoded));
+  function brushSize() {
+    return Number(slot("size").value) * (Math.max(layer.width, layer.height) / 512);
+  }
+
+  function moveTo(next) {
+    place = next;
+    showRing();
+  }
+
+  /** What the brush would cover; a small ring where no brush is in hand. */
+  function showRing() {
+    ring.toggleAttribute("hidden", !place);
+    if (!place) return;
+    const radius = tool === "follow" ? 4 : (tool === "patch" ? 5 : 1) * (brushSize() / 2);
+    const [right, down] = [grid.width / layer.width, grid.height / layer.height];
+    for (const [name, value] of Object.entries({ cx: place[0] * right, cy: place[1] * down, rx: radius * right, ry: radius * down }))
+      ring.setAttribute(name, value);
   }
 
   choose(tool);
   return {
     receive(view) {
-      receiveBrushes(view.brushes);
+      const ready = paint.ready(view.brushes);
+      if (!slot("texture").options.length)
+        slot("texture").replaceChildren(...Object.keys(view.brushes.textures).map((name) => new Option(name, name)));
+      grid = view.grid;
+      ink.setAttribute("viewBox", `0 0 ${grid.width} ${grid.height}`);
       if (view.picture.digest === picture) return;
       picture = view.picture.digest;
       for (const canvas of [base, layer]) Object.assign(canvas, view.layer);
       base.getContext("2d").drawImage(view.base(), 0, 0, base.width, base.height);
-      easel.style.aspectRatio = `${view.picture.width} / ${view.picture.height}`;
-      history.length = 0;
-      showHistory();
+      [strokes, drawing] = [view.strokes, null];
+      moveTo(null);
+      showStrokes();
+      ready.then(redraw);
     },
 
-    /** Mark a cell's pixel and the box that it sees; `pixel` is null where none is followed. */
-    mark(pixel, grid) {
-      ink.setAttribute("viewBox", `0 0 ${grid.width} ${grid.height}`);
-      if (!pixel) return ink.replaceChildren();
-      const marks = [];
-      if (pixel.box)
-        marks.push(svg("rect", { class: "sees", x: pixel.box.left, y: pixel.box.top, width: pixel.box.width, height: pixel.box.height }));
-      marks.push(svg("path", { class: "cross casing", d: cross(pixel, grid) }), svg("path", { class: "cross", d: cross(pixel, grid) }));
-      ink.replaceChildren(...marks);
+    /** Mark a pixel, and the box of the image that the opened stage's cell sees; `pixel` is null where none is followed. */
+    mark(pixel) {
+      marks.replaceChildren(...(pixel ? marksOf(pixel, grid) : []));
     },
   };
 }
 
-function decoded(url) {
-  const image = new Image();
-  image.src = url;
-  return image.decode().then(() => image);
+function marksOf(pixel, grid) {
+  const { box } = pixel;
+  const drawn = [];
+  if (box) {
+    const around = `M0 0H${grid.width}V${grid.height}H0ZM${box.left} ${box.top}v${box.height}h${box.width}v${-box.height}Z`;
+    const place = { x: box.left, y: box.top, width: box.width, height: box.height };
+    drawn.push(svg("path", { class: "unseen", d: around }));
+    drawn.push(svg("rect", { class: "sees casing", ...place }), svg("rect", { class: "sees", ...place }));
+  }
+  const path = cross(pixel, grid);
+  return [...drawn, svg("path", { class: "cross casing", d: path }), svg("path", { class: "cross", d: path })];
 }
 
 function svg(name, attributes, text) {

@@ -26,10 +26,12 @@ class Painting:
 
     layer: (h, w, 4) uint8 RGBA, of any size; None where nothing is painted.
     stroke: the browser's number of the last stroke that is in it.
+    strokes: what the browser draws the layer from, and undoes; only it knows what they mean.
     """
 
     layer: np.ndarray | None = None
     stroke: int = 0
+    strokes: tuple[object, ...] = ()
 
     def on(self, pixels: np.ndarray) -> np.ndarray:
         """Return a picture (h, w, 3) uint8 with the layer on it; the same array where nothing is painted."""
@@ -61,7 +63,8 @@ def layer_size(pixels: np.ndarray) -> tuple[int, int]:
 
 
 def read_painting(answer: object, picture_digest: str, size: tuple[int, int]) -> Painting:
-    """Read what the browser sent: {"of": the picture's digest, "layer": a PNG as data URL or "", "stroke": number}.
+    """Read what the browser sent: {"of": the picture's digest, "layer": a PNG as data URL or "", "stroke": number,
+    "strokes": a list}.
 
     An answer of another picture, of another ``size`` (height, width) or that is no such thing paints nothing.
     """
@@ -69,13 +72,14 @@ def read_painting(answer: object, picture_digest: str, size: tuple[int, int]) ->
         return Painting()
     text, stroke = answer.get("layer"), answer.get("stroke")
     number = int(stroke) if isinstance(stroke, int | float) and 0 <= stroke < 2**53 else 0
+    strokes = tuple(sent) if isinstance(sent := answer.get("strokes"), list) else ()
     if not isinstance(text, str) or not text.startswith(_PREFIX) or len(text) > _MAX_TEXT:
-        return Painting(stroke=number)
+        return Painting(None, number, strokes)
     try:
         with Image.open(io.BytesIO(base64.b64decode(text[len(_PREFIX) :], validate=True)), formats=["PNG"]) as opened:
             if opened.size != (size[1], size[0]):
-                return Painting(stroke=number)
+                return Painting(None, number, strokes)
             layer = np.asarray(opened.convert("RGBA"))
     except (OSError, ValueError, SyntaxError, binascii.Error):
-        return Painting(stroke=number)
-    return Painting(layer if layer[..., 3].any() else None, number)
+        return Painting(None, number, strokes)
+    return Painting(layer if layer[..., 3].any() else None, number, strokes)

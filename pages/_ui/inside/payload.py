@@ -53,6 +53,7 @@ def pack(view: View, look: Look, brushes: Brushes, click: object) -> bytes:
         "layer": {"height": height, "width": width},
         "grid": {"height": grid[0], "width": grid[1]},
         "stroke": view.painting.stroke,
+        "strokes": view.painting.strokes,
         "look": asdict(look),
         "click": click if isinstance(click, int | float) else 0,
         "painted": view.painting.layer is not None,
