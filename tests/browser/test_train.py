@@ -89,7 +89,7 @@ def test_start_watch_reload_line_stop_resume_and_open(train: Page, launcher: Lau
 
     page.goto(f"{url}/Train?run=none")  # a link to what is not there shows what trains
     expect_stage(page, "long", Stage.TRAINING)
-    page.get_by_role("combobox").first.click()
+    page.get_by_role("combobox", name="Run").click()
     page.get_by_role("option", name="New training").click()
     start(page, "next", 5000)
     expect_stage(page, "next", Stage.WAITING)
