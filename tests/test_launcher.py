@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from draem_core.training.alone import alone_in
 from draem_core.training.config import TrainConfig, make_config
 from draem_core.training.launcher import Launcher, LaunchError, Stage, as_toml, check_name, device_of
 from draem_core.training.line import Line, LineError
@@ -50,6 +51,7 @@ def make(launcher: Launcher, tiny_home: Path) -> Callable[..., TrainConfig]:
             "batch_size": 2,
             "probes": 2,
             "keep": 2,
+            "validation_share": 0.0,
             "device": "cpu",
         }
         return TrainConfig.model_validate({**values, **sizes, **changes})
@@ -173,18 +175,17 @@ def test_a_stubborn_process_is_killed(launcher: Launcher) -> None:
     assert process.wait(5) == -signal.SIGKILL
 
 
-def test_a_run_of_the_command_line_is_not_taken_over(
-    launcher: Launcher, make: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_of_the_command_line_is_not_taken_over(launcher: Launcher, make: Callable[..., TrainConfig]) -> None:
     folder = launcher.runs / "run"
     folder.mkdir(parents=True)
     config = make("run")
     (folder / "config.json").write_text(json.dumps({"config": config.model_dump(mode="json")}))
-    (folder / "steps.csv").write_text("epoch,step\n")
-    assert stage(launcher, "run") is Stage.ELSEWHERE
-    with pytest.raises(LaunchError, match="not started here"):
-        launcher.resume("run")
-    os.utime(folder / "steps.csv", (0, 0))
+    (folder / "ended.json").write_text('{"status": null}')
+    with alone_in(folder):
+        assert stage(launcher, "run") is Stage.ELSEWHERE
+        assert f"process {os.getpid()}, which was not started here" in launcher.standing("run").said
+        with pytest.raises(LaunchError, match="not started here"):
+            launcher.resume("run")
     assert stage(launcher, "run") is Stage.STOPPED
     assert launcher.config("run") == config
 

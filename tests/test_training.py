@@ -1,6 +1,7 @@
 """The training loop on tiny networks: it learns, it resumes to the last bit, it fails in sentences."""
 
 import errno
+import fcntl
 import itertools
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 from dataclasses import replace
@@ -23,6 +25,7 @@ from tiny_training import healthy_run
 from draem_core.checkpoints import load_checkpoint
 from draem_core.errors import DraemError
 from draem_core.training import layers, losses, run_folder
+from draem_core.training.alone import alone_in, writer_of
 from draem_core.training.batches import batches, hold_out, random_crops
 from draem_core.training.config import ConfigError, TrainConfig, make_config
 from draem_core.training.labelled import LabelledImages
@@ -219,7 +222,8 @@ def test_hold_out_splits():
     assert (len(kept), len(held)) == (7, 3)
     assert sorted([*kept.tolist(), *held.tolist()]) == list(range(10))
     assert hold_out(images, 0.0, seed=4)[0] is images
-    assert [len(part) for part in hold_out(images[:1], 0.5, seed=4)] == [1, 0], "something is left to train on"
+    split = {count: tuple(len(part) for part in hold_out(images[:count], 0.1, seed=4)) for count in (1, 3, 4, 10)}
+    assert split == {1: (1, 0), 3: (3, 0), 4: (3, 1), 10: (9, 1)}
 
 
 def test_batches_share_out_every_image():
@@ -283,11 +287,11 @@ def test_what_is_not_given_again_stays_as_the_folder_has_it(tmp_path, images, te
         run_folder.RunFolder(tmp_path).continued(TrainConfig(data=tmp_path, out=tmp_path, seed=0))
 
 
-def test_one_image_is_trained_on_not_held_out(tmp_path, images, textures):
-    large = torch.nn.functional.interpolate(images[:1], (64, 64))
-    train(asked(tmp_path, epochs=1, input_size=(64, 64)), large, torch.nn.functional.interpolate(textures, (64, 64)))
-    assert pd.read_csv(tmp_path / "metrics.csv")["images"].tolist() == [1]
-    assert pd.read_csv(tmp_path / "metrics.csv")["validation_total"].isna().all()
+def test_of_few_images_none_is_held_out(tmp_path, images, textures):
+    train(asked(tmp_path, epochs=1), images[:3], textures)
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    assert table["images"].tolist() == [3]
+    assert table["validation_total"].isna().all()
 
 
 def test_a_validation_that_misleads_is_told():
@@ -380,6 +384,35 @@ def test_a_folder_that_vanishes_is_told(tmp_path, images, textures, lost, told):
         train(
             config(tmp_path / "run"), images, textures, on_epoch=lambda report: shutil.rmtree(tmp_path / "run" / lost)
         )
+
+
+def test_two_trainings_never_write_to_one_folder(tmp_path, command):
+    """Real processes: the second one ends with a sentence, and the lock goes with the first one, killed."""
+    holder = "import sys, time; from pathlib import Path; from draem_core.training.alone import alone_in\n"
+    holder += "with alone_in(Path(sys.argv[1])): print(flush=True); time.sleep(60)"
+    first = subprocess.Popen([sys.executable, "-c", holder, tmp_path / "run"], cwd=ROOT, stdout=subprocess.PIPE)
+    first.stdout.readline()
+    second = [sys.executable, *command(tmp_path / "run", "--epochs", "1")]
+    done = subprocess.run(second, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 2
+    assert f"{tmp_path / 'run'} is being written to by process {first.pid}" in done.stderr
+    assert writer_of(tmp_path / "run") == f"process {first.pid}"
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+    first.kill()
+    first.wait()
+    assert writer_of(tmp_path / "run") is None
+    subprocess.run(second, cwd=ROOT, check=True, capture_output=True, timeout=240)
+
+
+def test_a_glance_at_the_lock_does_not_keep_a_training_from_it(tmp_path):
+    with alone_in(tmp_path):
+        pass
+    with (tmp_path / "lock").open() as glance:
+        fcntl.flock(glance, fcntl.LOCK_SH)
+        threading.Timer(0.2, fcntl.flock, (glance, fcntl.LOCK_UN)).start()
+        with alone_in(tmp_path):
+            assert writer_of(tmp_path) == f"process {os.getpid()}"
+    assert writer_of(tmp_path / "nowhere") is None
 
 
 def test_damaged_run_folders_are_told(tmp_path, images, textures):

@@ -5,12 +5,17 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+FEWEST = 4  # good images of which some are held out
+
 
 def hold_out(images: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Split images (N, …) into those to train on and those held out, at least one where ``share`` is above 0."""
-    count = min(len(images) - 1, max(1, round(share * len(images)))) if share else 0
-    if count <= 0:
+    """Split images (N, …) into those to train on and those held out.
+
+    At least one is held out where ``share`` is above 0, but none of fewer than ``FEWEST``: those are all needed.
+    """
+    if not share or len(images) < FEWEST:
         return images, images[:0]
+    count = max(1, round(share * len(images)))
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     return images[order[count:].sort().values], images[order[:count].sort().values]
 

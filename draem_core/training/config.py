@@ -86,7 +86,7 @@ cosine: down to 0 after a short rise, which suits short runs."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Shorter floats are quicker where the device has them; auto takes bfloat16 there."""
     validation_share: float = Field(default=0.1, ge=0, le=0.5)
-    """Share of the good images held out, and judged each epoch with made-up defects; of two or more, at least one."""
+    """Share of the good images held out, and judged each epoch with made-up defects; at least one of four or more."""
     test_every: NonNegativeInt = 1
     """Judge the labelled test images, where there are any, every so many epochs and at the last; 0 never."""
     patience: NonNegativeInt = 0

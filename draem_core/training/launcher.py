@@ -20,6 +20,7 @@ from pathlib import Path
 from draem_core.atomic import write_atomically
 from draem_core.devices import devices
 from draem_core.errors import DraemError
+from draem_core.training.alone import writer_of
 from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
 from draem_core.training.line import Line, Ticket
 from draem_core.training.progress import read_history
@@ -29,7 +30,6 @@ from draem_core.training.schedule import patience_is_spent
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PROJECT = Path(__file__).resolve().parents[2]
 _COMMAND = (sys.executable, "-m", "draem_core.training.launched")
-_FRESH = 120.0  # s; a run that was written to since, and not by us, is somebody else's living one
 _GRACE = 10.0  # s between asking a process to stop and killing it
 
 
@@ -157,6 +157,8 @@ class Launcher:
             ahead = tuple(one.run for one in self.line.ahead_of(ticket))
             return Standing(Stage.WAITING if ahead else Stage.TRAINING, ahead=ahead)
         folder, config = self._folder(name), self.config(name)
+        if (writer := writer_of(folder)) is not None:
+            return Standing(Stage.ELSEWHERE, f"It is being trained by {writer}, which was not started here.")
         history = read_history(folder)
         if len(history) >= config.epochs or patience_is_spent(config, history):
             return Standing(Stage.FINISHED)
@@ -209,10 +211,6 @@ class Launcher:
 
     def _without_word(self, folder: Path) -> Standing:
         """Tell how a run stands that has no process of ours and left no word of its end."""
-        steps = folder / "steps.csv"
-        ours = (folder / "train.log").exists()
-        if not ours and steps.exists() and time.time() - steps.stat().st_mtime < _FRESH:
-            return Standing(Stage.ELSEWHERE, "It is being trained by a process that was not started here.")
         if RunFolder(folder).stop_file.exists():
             return Standing(Stage.FAILED, RunFolder(folder).stop_file.read_text(encoding="utf-8").strip())
         said = "Its process is gone without a word: it was killed, memory ran out, or the machine was switched off."

@@ -7,7 +7,7 @@ one would have done.
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from draem_core.devices import pick_device
 from draem_core.errors import DraemError
 from draem_core.synthesis import synthesise
+from draem_core.training.alone import alone_in
 from draem_core.training.batches import batches, hold_out, random_crops
 from draem_core.training.build import card_of_run, new_network, new_optimizer, tap_sspcab
 from draem_core.training.config import ConfigError, TrainConfig
@@ -62,11 +63,11 @@ def train(
     Raises:
         ConfigError: the folder holds a run of another config, or ``start_from`` has other widths.
         CheckpointError: ``start_from`` does not open, or a checkpoint cannot be written.
-        RunFolderError: the run folder cannot be used.
+        RunFolderError: the run folder cannot be used, or another process trains in it.
         TrainingError: a loss, a gradient or a weight is no longer finite; the last good epoch is kept.
     """
     config = RunFolder(config.out).continued(config)
-    with team_on(pick_device(config.device)) as team:
+    with team_on(pick_device(config.device)) as team, alone_in(config.out) if team.leads else nullcontext():
         trainer = _Trainer(config, images, textures, test, team)
         try:
             return trainer.run(on_step or (lambda _: None), on_epoch or (lambda _: None))

@@ -21,6 +21,7 @@ from draem_core.data.datasets import Dataset, Sample, read_mask
 from draem_core.data.images import read_image
 from draem_core.errors import DatasetError, ImageError
 from draem_core.inference import Predictor
+from draem_core.training.alone import alone_in
 from draem_core.training.labelled import LabelledImages, few_of_each_kind
 from draem_core.training.layers import counting_live_channels, weight_spread
 from draem_core.training.probes import choose, figures_of_probe
@@ -62,7 +63,7 @@ def review_from_checkpoints(
         on_progress: called with (checkpoints done, checkpoints in all).
 
     Raises:
-        RunFolderError: no checkpoint has an epoch number.
+        RunFolderError: no checkpoint has an epoch number, or somebody else is writing to ``out``.
         DatasetError: no labelled test image can be read.
         CheckpointError: a checkpoint does not open.
     """
@@ -71,25 +72,26 @@ def review_from_checkpoints(
     if not found:
         raise RunFolderError(f"{folder} holds no checkpoint with an epoch number in its name, such as epoch_0014.ckpt.")
     samples, pictures = _readable(dataset, probes)
-    run = RunFolder(out)
-    done = _already_done(out, found)
-    described = {"environment": environment(), "notes": notes, "source": str(folder)}
-    write_atomically(out / "config.json", json.dumps(described, indent=2).encode())
-    journals = run.journals(done[-1]["epoch"] if done else 0)
-    for epoch, path in sorted(found.items())[len(done) :]:
-        checkpoint = load_checkpoint(path)
-        look = look_at(checkpoint, Predictor(checkpoint, device=device), pictures)
-        if not done:
-            run.probes.save_originals(_probes(samples, look.predictions))
-        reconstructions = _stacked([one.reconstruction for one in look.predictions]).permute(0, 3, 1, 2)
-        maps = _stacked([one.anomaly_map for one in look.predictions])
-        run.probes.save_epoch(epoch, reconstructions, maps, probe_side)
-        journals.probes.append((epoch, *row) for row in figures_of_predictions(look.predictions))
-        journals.layers.append((epoch, layer, spread, None, live) for layer, spread, live in look.layers)
-        done.append({"epoch": epoch, "file": path.name, "fingerprint": _fingerprint(path)})
-        write_atomically(out / "metrics.csv", pd.DataFrame(done).to_csv(index=False).encode())
-        if on_progress:
-            on_progress(len(done), len(found))
+    with alone_in(out):
+        run = RunFolder(out)
+        done = _already_done(out, found)
+        described = {"environment": environment(), "notes": notes, "source": str(folder)}
+        write_atomically(out / "config.json", json.dumps(described, indent=2).encode())
+        journals = run.journals(done[-1]["epoch"] if done else 0)
+        for epoch, path in sorted(found.items())[len(done) :]:
+            checkpoint = load_checkpoint(path)
+            look = look_at(checkpoint, Predictor(checkpoint, device=device), pictures)
+            if not done:
+                run.probes.save_originals(_probes(samples, look.predictions))
+            reconstructions = _stacked([one.reconstruction for one in look.predictions]).permute(0, 3, 1, 2)
+            maps = _stacked([one.anomaly_map for one in look.predictions])
+            run.probes.save_epoch(epoch, reconstructions, maps, probe_side)
+            journals.probes.append((epoch, *row) for row in figures_of_predictions(look.predictions))
+            journals.layers.append((epoch, layer, spread, None, live) for layer, spread, live in look.layers)
+            done.append({"epoch": epoch, "file": path.name, "fingerprint": _fingerprint(path)})
+            write_atomically(out / "metrics.csv", pd.DataFrame(done).to_csv(index=False).encode())
+            if on_progress:
+                on_progress(len(done), len(found))
     return load_review(out)
 
 
