@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import types
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -285,6 +286,33 @@ def test_what_is_not_given_again_stays_as_the_folder_has_it(tmp_path, images, te
     assert (continued.data, continued.probes) == (tmp_path, 0), "what may change and is given, does"
     with pytest.raises(ConfigError, match="another seed"):
         run_folder.RunFolder(tmp_path).continued(TrainConfig(data=tmp_path, out=tmp_path, seed=0))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "first", "finished", "then"),
+    [("anomalib", 2, 2, 4), ("anomalib", 4, 2, 3), ("original", 5, 4, 8)],
+    ids=["a finished one longer", "shorter", "longer before the rate drops"],
+)
+def test_a_run_made_longer_equals_one_that_always_was(tmp_path, images, textures, schedule, first, finished, then):
+    def enough(report):
+        if report.epoch == finished < first:
+            raise InterruptedError
+
+    train(config(tmp_path / "whole", epochs=then, schedule=schedule), images, textures)
+    with suppress(InterruptedError):
+        train(config(tmp_path / "run", epochs=first, schedule=schedule), images, textures, on_epoch=enough)
+    train(config(tmp_path / "run", epochs=then), images, textures)
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["epochs"] == then
+
+
+@pytest.mark.parametrize("schedule", ["original", "cosine"])
+def test_a_run_whose_rates_would_have_been_others_is_not_made_longer(tmp_path, images, textures, schedule):
+    train(config(tmp_path, epochs=3, schedule=schedule), images, textures)
+    with pytest.raises(ConfigError, match=rf"{schedule} set the learning rates .* --start-from \S+epoch_0003\.safet"):
+        train(config(tmp_path, epochs=5), images, textures)
+    with pytest.raises(ConfigError, match="3 finished epochs already"):
+        train(config(tmp_path, epochs=2), images, textures)
 
 
 def test_of_few_images_none_is_held_out(tmp_path, images, textures):

@@ -20,13 +20,14 @@ from draem_core.training.config import ConfigError, TrainConfig, make_config, re
 from draem_core.training.journal import Journal, RunFolderError, gone
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.training.probes import PROBE_COLUMNS, ProbeStore
+from draem_core.training.progress import read_history
 from draem_core.training.reports import STEP_COLUMNS
-from draem_core.training.schedule import best_epochs
+from draem_core.training.schedule import best_epochs, learning_rate
 from draem_core.types import Card
 
-# What may differ between a run and its resumption
+# What may differ between a run and its resumption; the epochs only as ``_refuse_another_course`` allows
 _MAY_CHANGE = {
-    *("out", "data", "anomaly_sources", "start_from", "device", "precision"),
+    *("epochs", "out", "data", "anomaly_sources", "start_from", "device", "precision"),
     *("keep", "keep_best", "probes", "probe_side", "test_every", "patience"),
 }
 
@@ -75,7 +76,8 @@ class RunFolder:
         """Return the config that the folder's run goes on with: what ``config`` leaves at its default stays as it was.
 
         Raises:
-            ConfigError: the folder holds a run of another config.
+            ConfigError: the folder holds a run of another config, or of another number of epochs by which its finished
+                ones would have been trained at other learning rates.
             RunFolderError: its config cannot be read.
         """
         if not self.config_file.is_file():
@@ -88,7 +90,9 @@ class RunFolder:
                 f"{self.path} holds a run with another {', '.join(changed)}. "
                 "Name another --out folder, or delete this one to start anew."
             )
-        return make_config(found.model_dump() | given)
+        wanted = make_config(found.model_dump() | given)
+        self._refuse_another_course(wanted, found)
+        return wanted
 
     def start(self, config: TrainConfig) -> dict[str, Any] | None:
         """Create the folder, or return the state to go on from where it holds a run; see ``continued``.
@@ -150,6 +154,22 @@ class RunFolder:
         for old in sorted(self.checkpoints.glob("epoch_*.safetensors"))[: -config.keep]:
             if old not in best:
                 old.unlink()
+
+    def _refuse_another_course(self, wanted: TrainConfig, found: TrainConfig) -> None:
+        """Let a run become longer or shorter only where it then equals one that was of that length from the start."""
+        finished = len(read_history(self.path))
+        if wanted.epochs == found.epochs:
+            return
+        if wanted.epochs < finished:
+            raise ConfigError(f"{self.path} has {finished} finished epochs already; --epochs cannot go below that.")
+        epochs = range(1, finished + 1)
+        if all(learning_rate(wanted, epoch) == learning_rate(found, epoch) for epoch in epochs):
+            return
+        raise ConfigError(
+            f"{self.path} was to have {found.epochs} epochs, by which the schedule {found.schedule} set the learning "
+            f"rates of the {finished} finished ones; a run of {wanted.epochs} would have had others. To go on from its "
+            f"weights, train with --start-from {self.checkpoint(finished)} into another --out."
+        )
 
     def _described(self) -> dict[str, Any]:
         try:
