@@ -1,6 +1,6 @@
 """How fast the full-width network trains, against a plain loop as the original has it: the README's figure.
 
-    python benchmarks/training.py [--batch-size 2] [--repeats 2] [--width 128 64] [--threads 2]
+    python benchmarks/training.py [--batch-size 1 2 4] [--repeats 6] [--width 128 64] [--threads 2]
 
 The plain loop makes its anomalies image by image in numpy, then takes a float32 step on NCHW tensors with no autocast
 and an unfused Adam. Ours is the step of ``python -m draem_core train``, with all that it writes down by step. Both run
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this checkout's library, wherever it is run from
 
 from draem_core.data.textures import load_textures  # noqa: E402
-from draem_core.devices import describe_machine, keep_freed_memory, pick_device  # noqa: E402
+from draem_core.devices import describe_machine, has_fast_bfloat16, keep_freed_memory, pick_device  # noqa: E402
 from draem_core.models import Draem  # noqa: E402
 from draem_core.synthesis import synthesise  # noqa: E402
 from draem_core.training.config import TrainConfig  # noqa: E402
-from draem_core.training.evaluation import short_float  # noqa: E402
 from draem_core.training.loop import train  # noqa: E402
 from draem_core.training.losses import draem_loss  # noqa: E402
 from draem_core.training.reports import StepReport  # noqa: E402
@@ -113,6 +113,19 @@ class PlainLoop:
         return np.sqrt(2) * (upper + (lower - upper) * fade_row)
 
 
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of one step on ``batch_size`` images, and of making its anomalies."""
+
+    batch_size: int
+    seconds: float
+    synthesis: float
+
+    def cells(self) -> str:
+        """Return images a second and the share of synthesis, as cells of a table."""
+        return f"{self.batch_size / self.seconds:.3f} | {self.synthesis / self.seconds:.1%}"
+
+
 class EnoughError(Exception):
     """Ends a run when enough steps are timed, before it would save an epoch."""
 
@@ -144,11 +157,39 @@ def time_synthesis(config: TrainConfig, images: torch.Tensor, textures: torch.Te
     return float(np.mean(seconds[1:]))
 
 
+def measure(batch_size: int, widths: tuple[int, int], device: torch.device, repeats: int) -> tuple[Speed, Speed]:
+    """Time both on batches of so many images and return (plain, ours)."""
+    textures = load_textures(None, (SIDE, SIDE))
+    images = textures[torch.arange((repeats + 1) * batch_size) % len(textures)]  # what they show is no matter
+    plain = PlainLoop(widths, device)
+    as_numpy, textures_as_numpy = (stack.permute(0, 2, 3, 1).numpy() for stack in (images, textures))
+    seconds, synthesis = [], []
+    for batch in np.split(as_numpy, repeats + 1):
+        started = time.perf_counter()
+        plain.step(batch, textures_as_numpy)
+        seconds.append(time.perf_counter() - started)
+        synthesis.append(plain.synthesis_seconds)
+    slow = Speed(batch_size, min(seconds[1:]), min(synthesis[1:]))
+    del plain
+    with tempfile.TemporaryDirectory() as folder:
+        config = TrainConfig(
+            data=Path("none"),
+            out=Path(folder),
+            widths=widths,
+            batch_size=batch_size,
+            device=str(device),
+            probes=0,
+            validation_share=0,
+        )
+        ours = min(time_ours(config, images, textures, repeats + 1))
+        return slow, Speed(batch_size, ours, time_synthesis(config, images, textures, device))
+
+
 def main() -> None:
-    """Print both speeds, their ratio and the share of synthesis."""
+    """Print both speeds, their ratio and the share of synthesis, for each batch size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch-size", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=2, help="timed steps of each")
+    parser.add_argument("--batch-size", type=int, nargs="+", default=(1, 2, 4))
+    parser.add_argument("--repeats", type=int, default=6, help="timed steps of each")
     parser.add_argument("--width", type=int, nargs=2, default=(128, 64))
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; default: torch's")
     parser.add_argument("--device", default="auto")
@@ -156,43 +197,16 @@ def main() -> None:
     keep_freed_memory()
     if given.threads:
         torch.set_num_threads(given.threads)
-    device = pick_device(given.device)
-    steps = given.repeats + 1
-    textures = load_textures(None, (SIDE, SIDE))
-    images = textures[torch.arange(steps * given.batch_size) % len(textures)]  # what they show is no matter
-    print(f"On {describe_machine()}; widths {tuple(given.width)}, batches of {given.batch_size} at {SIDE}×{SIDE}.")
-
-    plain = PlainLoop(tuple(given.width), device)
-    as_numpy, textures_as_numpy = (stack.permute(0, 2, 3, 1).numpy() for stack in (images, textures))
-    plain_seconds, plain_synthesis = [], []
-    for batch in np.split(as_numpy, steps):
-        started = time.perf_counter()
-        plain.step(batch, textures_as_numpy)
-        plain_seconds.append(time.perf_counter() - started)
-        plain_synthesis.append(plain.synthesis_seconds)
-    del plain
-
-    with tempfile.TemporaryDirectory() as folder:
-        config = TrainConfig(
-            data=Path("none"),
-            out=Path(folder),
-            widths=tuple(given.width),
-            batch_size=given.batch_size,
-            device=given.device,
-            probes=0,
-            validation_share=0.0,  # the batches are counted
-        )
-        ours_seconds = time_ours(config, images, textures, steps)
-        ours_synthesis = time_synthesis(config, images, textures, device)
-    slow, fast = min(plain_seconds[1:]), min(ours_seconds)
-    short = str(short_float(config, device) or torch.float32).removeprefix("torch.")
-    for name, seconds, synthesis in (
-        ("plain", slow, min(plain_synthesis[1:])),
-        (f"ours, {short}", fast, ours_synthesis),
-    ):
-        speed, share = given.batch_size / seconds, synthesis / seconds
-        print(f"{name:>14}: {speed:.3f} images/s, {seconds:.2f} s a step, of which synthesis {share:.1%}")
-    print(f"{slow / fast:.2f} times as fast; the goal on a CPU with bfloat16 is {GOAL}.")
+    device, widths = pick_device(given.device), (given.width[0], given.width[1])
+    precision = "bfloat16" if has_fast_bfloat16(device) else "float32"
+    print(
+        f"On {describe_machine()}; widths {widths} at {SIDE}×{SIDE}, ours in {precision}; goal {GOAL}× in bfloat16.\n"
+    )
+    print("| batch | plain: images/s | synthesis | ours: images/s | synthesis | ratio |")
+    print("|--:|--:|--:|--:|--:|--:|")
+    for batch_size in given.batch_size:
+        plain, ours = measure(batch_size, widths, device, given.repeats)
+        print(f"| {batch_size} | {plain.cells()} | {ours.cells()} | {plain.seconds / ours.seconds:.2f}× |", flush=True)
 
 
 if __name__ == "__main__":
