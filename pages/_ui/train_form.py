@@ -10,7 +10,6 @@ from typing import Any
 import streamlit as st
 
 from draem_core.data.datasets import Dataset
-from draem_core.data.layouts import FLAT
 from draem_core.devices import devices
 from draem_core.errors import DraemError
 from draem_core.training.config import ConfigError, TrainConfig, make_config
@@ -20,6 +19,7 @@ from draem_core.training.progress import steps_per_epoch
 from pages._ui import library
 from pages._ui.paths import dataset_roots, short_name
 from pages._ui.spoken import counted, spoken_time
+from pages._ui.texture_folders import texture_folders
 from pages._ui.train_defaults import first_try, free_name
 
 BUILT_IN = "Built-in textures"
@@ -94,7 +94,7 @@ def _ask(launcher: Launcher, folders: Sequence[Path]) -> tuple[dict[str, Any], D
         data = _pick("data", "Dataset", [short_name(folder) for folder in folders], shown_as=_last_two)
         folder = next(folder for folder in folders if short_name(folder) == data)
         dataset = _opened(folder)
-        sources = _pick("sources", "Anomaly sources", [BUILT_IN, *_texture_folders(folders)], accept_new_options=True)
+        sources = _pick("sources", "Anomaly sources", [BUILT_IN, *texture_folders(folders)], accept_new_options=True)
         default = first_try(folder, labelled=dataset is not None and any(one.label for one in dataset.test))
         _name_field(launcher, folder)
         st.markdown("#### How it is judged")
@@ -301,21 +301,3 @@ def _opened(folder: Path) -> Dataset | None:
     except DraemError as error:
         st.warning(str(error), icon=":material/folder_off:")
         return None
-
-
-@st.cache_data(ttl=30, show_spinner=False)
-def _texture_folders(datasets: Sequence[Path]) -> list[str]:
-    """Return the folders below the roots that hold plain pictures, and those right below that hold nothing else."""
-    plain = [folder for folder in datasets if _is_plain(folder)]
-    roots = [root for root in dataset_roots() if root.is_dir()]
-    right_below = [path for root in roots for path in root.iterdir() if path.is_dir() and path.name[0] != "."]
-    inside = {path: [folder for folder in datasets if folder.is_relative_to(path)] for path in right_below}
-    whole = [path for path, held in inside.items() if all(folder in plain for folder in held)]
-    return sorted({short_name(path) for path in (*plain, *whole)})
-
-
-def _is_plain(folder: Path) -> bool:
-    try:
-        return library.dataset(folder).layout == FLAT
-    except DraemError:
-        return False

@@ -1,0 +1,60 @@
+"""Synthetic: how training makes a defect, step by step by its own code, and what a checkpoint makes of it."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from draem_core.errors import DraemError
+from draem_core.synthesis.sample import Hand
+from pages._ui import address, synthetics
+from pages._ui.inside_mask import choose_mask_rule
+from pages._ui.library import Picture, settle_memory
+from pages._ui.shell import Workspace, start_page
+from pages._ui.source import choose_picture
+from pages._ui.synthetic import SyntheticSettings, View, order, settings_now, synthetic
+from pages._ui.synthetic_wall import synthetic_wall
+from pages._ui.texts import text
+
+# The last result stays as it is until the next one is there: Streamlit would fade it out.
+_KEEP_BRIGHT = "<style>[data-testid=stElementContainer][data-stale=true] { opacity: 1; transition: none; }</style>"
+
+
+@st.fragment
+def show(workspace: Workspace, picture: Picture) -> None:
+    """Draw what a control changes. As a fragment it runs alone: the sidebar and the strip stay."""
+    rule = choose_mask_rule(workspace.predictor.card.input_size)
+    settings = settings_now(rule)
+    try:
+        view = synthetics.look(workspace, picture, settings)
+        places = workspace.places | {"image": picture.sample.name if picture.sample else ""}
+        synthetic(view, places)
+        show_wall(workspace, picture, view)
+    except DraemError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def show_wall(workspace: Workspace, picture: Picture, view: View) -> None:
+    """Draw the samples around the present one; a click takes one into the stepper."""
+
+    def pick(seed: int) -> None:
+        order(SyntheticSettings.joined(view.settings.rule, replace(view.settings.choice, seed=seed), Hand()))
+
+    present = None if view.sample.is_clean else float(view.truth.mean())
+    synthetic_wall(synthetics.wall(workspace, picture, view.settings), present, pick)
+
+
+workspace = start_page("synthetic")
+if workspace is None:
+    st.stop()
+if not address.asked("image"):  # come by the navigation, with whatever picture the last page showed
+    synthetics.want_good_picture(workspace.dataset)
+picture = choose_picture(workspace.dataset)
+if picture is None:
+    st.caption(text("synthetic.no_picture"))
+    st.stop()
+if picture.sample is not None and picture.sample.label == 1:
+    st.warning(text("synthetic.own_defect"), icon=":material/warning:")
+    st.button(text("synthetic.take_good"), on_click=synthetics.want_good_picture, args=(workspace.dataset,))
+st.html(_KEEP_BRIGHT)
+show(workspace, picture)
+settle_memory("Synthetic")

@@ -1,0 +1,89 @@
+// The controls of one stage: sliders, lists and seeds, each by hand or with the seed. Knows no server.
+
+const SEED_SPAN = 100000; // "another" seed is drawn below this
+
+function element(name, className, text) {
+  return Object.assign(document.createElement(name), { className, textContent: text ?? "" });
+}
+
+/** One control; `onSet(name, value)` is told each change, null where it goes back to the seed. */
+function createKnob(first, words, onSet) {
+  const { name, kind } = first;
+  const box = element("div", "knob");
+  box.dataset.control = name;
+  const label = element("label", "", first.label);
+  const value = element("output", "");
+  const release = element("button", "release", words.release_one);
+  const input = document.createElement(kind === "select" ? "select" : "input");
+  input.id = `knob-${name}`;
+  label.htmlFor = input.id;
+  release.type = "button";
+  release.title = filled(words.release, { name: first.label });
+  release.setAttribute("aria-label", release.title);
+  release.onclick = () => onSet(name, null);
+  const line = element("div", "line");
+  line.append(label, value, release);
+  box.append(line, input);
+  let knob = first;
+  let held = false;
+
+  if (kind === "select") {
+    input.append(...knob.values.map((one, i) => new Option(knob.labels[i], one)));
+    input.onchange = () => onSet(name, input.value);
+  } else if (kind === "seed") {
+    Object.assign(input, { type: "number", min: 0, step: 1 });
+    input.onchange = () => {
+      if (input.value === "") onSet(name, null);
+      else if (Number.isFinite(input.valueAsNumber)) onSet(name, Math.max(0, Math.round(input.valueAsNumber)));
+    };
+    const another = element("button", "another", words.new_seed);
+    another.type = "button";
+    another.onclick = () => onSet(name, Math.floor(Math.random() * SEED_SPAN));
+    const row = element("div", "seed");
+    row.append(input, another);
+    box.append(row);
+  } else {
+    input.type = "range";
+    input.oninput = () => {
+      say();
+      onSet(name, chosen());
+    };
+    input.onpointerdown = () => (held = true);
+    input.onpointerup = input.onpointercancel = input.onblur = () => (held = false);
+  }
+
+  function chosen() {
+    return kind === "steps" ? knob.values[input.valueAsNumber] : input.valueAsNumber;
+  }
+
+  function say() {
+    if (kind !== "range" && kind !== "steps") return;
+    const share = (input.valueAsNumber - input.min) / (input.max - input.min || 1);
+    input.style.setProperty("--position", `calc(8px + (100% - 16px) * ${share})`);
+    value.textContent = told(knob, chosen());
+    input.setAttribute("aria-valuetext", value.textContent);
+  }
+
+  function show(next) {
+    knob = next;
+    box.classList.toggle("by-hand", knob.by_hand);
+    release.hidden = !knob.by_hand;
+    if (kind === "select") input.value = knob.value;
+    else if (kind === "seed") input.value = knob.value ?? "";
+    else if (!held) {
+      const [least, most, step] = kind === "steps" ? [0, knob.values.length - 1, 1] : [knob.low, knob.high, knob.step];
+      Object.assign(input, { min: least, max: most, step });
+      input.value = kind === "steps" ? knob.values.indexOf(knob.value) : knob.value;
+      say();
+    }
+  }
+
+  return { box, show };
+}
+
+/** A value as people read it: as many decimals as the slider's step has. */
+function told({ kind, values, labels, step, unit }, value) {
+  if (kind === "steps") return labels[values.indexOf(value)];
+  const digits = (String(step).split(".")[1] ?? "").length;
+  return `${value.toFixed(digits).replace("-", MINUS)}${unit}`;
+}

@@ -1,0 +1,157 @@
+// Wires one view of a sample: payload in, pictures out; what is set goes back. One answer is on its way at a time, so a
+// slider that is dragged is followed as fast as the server draws, and what is on the screen stays meanwhile.
+
+const steppers = new WeakMap(); // root element → stepper
+const GIVE_UP = 8000; // ms after which an answer counts as lost
+
+export default function ({ data, parentElement, setStateValue }) {
+  const root = parentElement.querySelector(".draem-synthetic");
+  if (!steppers.has(root)) steppers.set(root, createStepper(root));
+  steppers.get(root).receive(data, setStateValue);
+}
+
+function createStepper(root) {
+  const slot = (name) => root.querySelector(`[data-slot=${name}]`);
+  let view = null;
+  let answer = null; // what is set, as far as the browser knows
+  let click = 0; // number of the last answer that was sent
+  let sentAt = 0; // ms; 0 when nothing is on its way
+  let isStale = false; // something was set while an answer was on its way
+  let waited = null; // ms from the last answer to its picture
+  let send = () => {};
+
+  const cards = createCards(root, { onSet: (name, value) => tell({ [name]: value }), onPoint: point });
+  slot("previous").onclick = () => tell({ seed: answer.seed - 1 });
+  slot("next").onclick = () => tell({ seed: answer.seed + 1 });
+  slot("seed").onchange = ({ target }) => {
+    if (Number.isFinite(target.valueAsNumber)) tell({ seed: Math.max(0, Math.round(target.valueAsNumber)) });
+  };
+
+  function receive(bytes, setStateValue) {
+    send = setStateValue;
+    const next = unpackView(bytes);
+    const isOrder = next.revision !== view?.revision;
+    if (!isOrder && next.click < click && sentAt) return; // answers an older click; the newer one is on its way
+    const isFirst = view === null;
+    view = next;
+    if (isOrder) [answer, click, sentAt, isStale] = [view.answer, Math.max(click, view.click), 0, false];
+    if (sentAt) [waited, sentAt] = [performance.now() - sentAt, 0];
+    if (!isStale) answer = view.answer;
+    show();
+    if (isOrder && answer.step) cards.scrollTo(answer.step);
+    if (isStale) post();
+  }
+
+  function tell(changes) {
+    answer = { ...answer, ...changes };
+    isStale = true;
+    if (!sentAt || performance.now() - sentAt > GIVE_UP) post();
+  }
+
+  function post() {
+    click += 1;
+    isStale = false;
+    sentAt = performance.now();
+    showState();
+    send("answer", { ...answer, revision: view.revision, click });
+  }
+
+  function point(stage) {
+    tell({ step: answer.step === stage ? "" : stage });
+    cards.point(answer.step);
+  }
+
+  function show() {
+    const { words } = view;
+    showWords(root, words);
+    slot("previous").disabled = answer.seed <= 0;
+    if (slot("seed") !== root.getRootNode().activeElement || !isStale) slot("seed").value = answer.seed;
+    showChoices(slot("kind"), Object.entries(view.kinds), answer.kind, (kind) => tell({ kind }));
+    const coins = [["", words.coin_drawn], ["painted", words.coin_painted], ["clean", words.coin_clean]];
+    showChoices(slot("coin"), coins, answer.coin ?? "", (coin) => tell({ coin: coin || null }));
+    showTold();
+    showHands();
+    showHero();
+    slot("verdict").replaceChildren(
+      ...view.verdict.map(([name, value]) => {
+        const pair = element("div", "");
+        pair.append(element("dt", "", name), element("dd", "", value));
+        return pair;
+      }),
+    );
+    cards.show(view);
+    cards.point(answer.step);
+    showState();
+  }
+
+  /** What the coin said, and, for a clean sample, a way to paint it nevertheless. */
+  function showTold() {
+    const told = slot("told");
+    told.replaceChildren(view.coin);
+    if (!view.is_clean) return;
+    const button = element("button", "link", view.words.paint_it);
+    button.type = "button";
+    button.onclick = () => tell({ coin: "painted" });
+    told.append(" ", view.words.clean_told, " ", button);
+  }
+
+  function showHands() {
+    const names = Object.entries(view.by_hand);
+    const { words } = view;
+    if (!names.length) return slot("hands").replaceChildren(element("span", "", words.nothing_by_hand));
+    const release = (name, label, changes) => {
+      const button = element("button", "chip", name);
+      button.type = "button";
+      button.title = label;
+      button.setAttribute("aria-label", label);
+      button.onclick = () => tell(changes);
+      return button;
+    };
+    const chips = names.map(([name, label]) =>
+      release(`${label} ×`, filled(words.release, { name: label }), { [name]: null }),
+    );
+    const all = release(words.release_all, words.release_all, Object.fromEntries(names.map(([name]) => [name, null])));
+    all.classList.add("all");
+    slot("hands").replaceChildren(element("span", "", words.by_hand), ...chips, all);
+  }
+
+  function showHero() {
+    const figures = view.hero.map((key) => {
+      const card = view.cards.find((one) => one.key === key);
+      const figure = element("figure", "");
+      figure.dataset.result = key;
+      const canvas = document.createElement("canvas");
+      card.draw(canvas);
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", `${card.title}. ${card.facts.join(". ")}`);
+      figure.append(canvas, element("figcaption", "", card.title));
+      return figure;
+    });
+    slot("hero").replaceChildren(...figures);
+  }
+
+  function showState() {
+    const late = waited === null ? "" : `${(waited / 1000).toFixed(2)} s`;
+    slot("state").textContent = sentAt ? view.words.computing : late;
+  }
+
+  Object.defineProperty(root, "draemSynthetic", {
+    value: Object.freeze({ isSettled: () => !sentAt && !isStale, waited: () => waited, answer: () => answer }),
+    configurable: true,
+  });
+
+  return { receive };
+}
+
+/** A row of buttons of which one is pressed. */
+function showChoices(box, choices, current, onPick) {
+  if (box.children.length !== choices.length)
+    box.replaceChildren(...choices.map(() => Object.assign(element("button", ""), { type: "button" })));
+  choices.forEach(([value, label], i) => {
+    const button = box.children[i];
+    button.textContent = label;
+    button.dataset.value = value;
+    button.setAttribute("aria-pressed", String(value === current));
+    button.onclick = () => onPick(value);
+  });
+}

@@ -1,0 +1,123 @@
+"""Textures, samples and predictions that the Synthetic page works on, shared by all sessions where they are equal."""
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+import torch
+from torch import Tensor
+
+from draem_core.data.datasets import Dataset
+from draem_core.data.textures import load_textures
+from draem_core.errors import DraemError
+from draem_core.inference import Predictor
+from draem_core.postprocess import PostProcess
+from draem_core.render import show_reconstruction
+from draem_core.resize import resize_picture
+from draem_core.scoring.keys import Stamp, network_key
+from draem_core.synthesis.sample import Hand, Kind, Sample, make_sample, mask_shares
+from draem_core.types import Prediction
+from pages._ui import library
+from pages._ui.library import SCORE_RULES, Picture
+from pages._ui.paths import home
+from pages._ui.shell import Workspace
+from pages._ui.source import want_picture
+from pages._ui.synthetic import Sources, SyntheticSettings, View
+from pages._ui.synthetic_wall import AREAS_DRAWN, Thumbnail, Wall, shrunk
+from pages._ui.texts import text
+from pages._ui.texture_folders import texture_folders
+
+WALL = 24
+
+
+def want_good_picture(dataset: Dataset | None) -> None:
+    """Make a good picture the session's, of the test set where it has one; nothing where there is none."""
+    samples = [] if dataset is None else [one for one in dataset.test or dataset.samples if one.label == 0]
+    if samples:
+        want_picture(samples[0].name)
+
+
+def look(workspace: Workspace, picture: Picture, settings: SyntheticSettings) -> View:
+    """Make the sample, run the network on it where that was not done before, and apply the mask's rule.
+
+    Raises:
+        DraemError: a folder of textures cannot be used, or the network gives no finite numbers.
+    """
+    predictor = workspace.predictor
+    size = predictor.card.input_size
+    textures = _textures_of(settings.textures, size)
+    sample = make_sample(_good(picture, predictor), textures, settings.seed, settings.kind, settings.hand)
+    rule = settings.rule
+    key = f"{network_key(predictor)} {picture.digest} {settings.choice.textures} {settings.seed} {settings.kind}"
+    return View(
+        title=picture.name,
+        settings=settings,
+        sources=Sources(_folders(), len(textures)),
+        sample=sample,
+        prediction=_predicted(key, settings.hand, predictor, picture.name, sample),
+        rule=PostProcess(rule.sensitivity, rule.kernel_size, rule.min_area),
+        score_rule=SCORE_RULES[predictor.card.score_rule],
+    )
+
+
+def wall(workspace: Workspace, picture: Picture, settings: SyntheticSettings) -> Wall:
+    """Make the 24 samples among which the present seed's is, nothing set by hand, and the areas of many masks.
+
+    Raises:
+        DraemError: a folder of textures cannot be used.
+    """
+    predictor = workspace.predictor
+    size = predictor.card.input_size
+    first = settings.seed // WALL * WALL
+    key = f"{picture.digest} {predictor.card.resize_filter} {settings.textures}"
+    good, textures = _good(picture, predictor), _textures_of(settings.textures, size)
+    thumbnails = _thumbnails(key, first, settings.kind, good, textures)
+    return Wall(first, settings.seed, thumbnails, _areas(size, settings.kind))
+
+
+def _good(picture: Picture, predictor: Predictor) -> Tensor:
+    """Return the picture as training would give it to the synthesis, (3, H, W) float32 in [0, 1]."""
+    pixels = resize_picture(picture.pixels, predictor.card.input_size, predictor.card.resize_filter)
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def _folders() -> tuple[str, ...]:
+    return tuple(texture_folders(library.dataset_folders()))
+
+
+def _textures_of(name: str, size: tuple[int, int]) -> Tensor:
+    """Return the anomaly sources of a folder that is offered, or the built-in ones; raises DatasetError."""
+    if not name:
+        return _textures(None, None, size)
+    if name not in _folders():
+        raise DraemError(text("synthetic.no_such_folder", name=name))
+    folder = home() / name
+    return _textures(folder, Stamp.of(folder), size)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)  # 31 MB each at 256 × 256, up to 400 MB for a large folder
+def _textures(folder: Path | None, stamp: Stamp | None, size: tuple[int, int]) -> Tensor:
+    return load_textures(folder, size)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _predicted(key: str, hand: Hand, _predictor: Predictor, _name: str, _sample: Sample) -> Prediction:
+    """Run the network on the sample as an 8-bit picture, which is what any real picture would be."""
+    predicted = _predictor.predict(show_reconstruction(_sample.corrupted.permute(1, 2, 0).numpy()))
+    if not np.isfinite(predicted.logits).all():
+        raise DraemError(
+            f"{_predictor.card.name} gives no finite numbers for {_name}: its training has diverged, or "
+            f"{_predictor.precision} is too short for it. Pick another checkpoint, or the precision float32."
+        )
+    return predicted
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _thumbnails(key: str, first: int, kind: Kind, _good: Tensor, _textures: Tensor) -> tuple[Thumbnail, ...]:
+    samples = (make_sample(_good, _textures, seed, kind) for seed in range(first, first + WALL))
+    return tuple(shrunk(sample) for sample in samples)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _areas(size: tuple[int, int], kind: Kind) -> np.ndarray:
+    return mask_shares(AREAS_DRAWN, size, kind).numpy()
