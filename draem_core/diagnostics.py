@@ -130,7 +130,7 @@ def _constant_reconstruction(figures: Figures) -> Finding | None:
     if rows.empty or not (rows["reconstruction_std"] / rows["image_std"]).median() < CONSTANT_SHARE:
         return None
     level = rows["reconstruction_mean"].median()
-    colour = "black" if level < BLACK else "white" if level > WHITE else "grey"
+    colour = "black" if level < BLACK else "white" if level > WHITE else "even"
     return Finding(
         "reconstruction_constant",
         f"The reconstructions are one {colour} area: their values spread by {rows['reconstruction_std'].median():.3f} "

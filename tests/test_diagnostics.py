@@ -15,7 +15,7 @@ from draem_core.diagnostics import Figures, diagnose
 from draem_core.inference import Predictor
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.training.loop import TrainingError, train
-from draem_core.training.probes import PROBE_COLUMNS
+from draem_core.training.probes import PROBE_COLUMNS, figures_of_probe
 from draem_core.training.review import load_review
 
 EPOCHS = 10
@@ -76,7 +76,7 @@ def test_silence_where_nothing_is_known():
     assert diagnose(nothing) == ()
 
 
-@pytest.mark.parametrize(("level", "colour"), [(0.02, "black"), (0.45, "grey"), (0.98, "white")])
+@pytest.mark.parametrize(("level", "colour"), [(0.02, "black"), (0.45, "even"), (0.98, "white")])
 def test_a_constant_reconstruction(level, colour):
     finding = only(with_probes(reconstruction_std=0.004, reconstruction_mean=level))
     assert finding.kind == "reconstruction_constant"
@@ -84,6 +84,17 @@ def test_a_constant_reconstruction(level, colour):
         f"one {colour} area: their values spread by 0.004 around {level:.2f}, the images' by 0.200" in finding.evidence
     )
     assert "learning rate" in finding.next_step
+
+
+def test_a_frame_that_padding_draws_does_not_hide_a_constant_reconstruction():
+    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    painted = torch.tensor([0.9, 0.7, 0.2])[:, None, None].expand(3, 64, 64).clone()  # the same, whatever is shown
+    painted[:, :3], painted[:, -3:], painted[:, :, :3], painted[:, :, -3:] = 0, 0, 0, 0
+    row = dict(zip(PROBE_COLUMNS[2:], figures_of_probe(image, painted, torch.zeros(64, 64)), strict=True))
+    assert 0.2 < row["image_std"] < 0.4
+    assert row["reconstruction_std"] == 0
+    spreads = {name: row[name] for name in ("image_std", "reconstruction_std")}
+    assert only(with_probes(**spreads)).kind == "reconstruction_constant"
 
 
 def test_images_of_one_colour_have_constant_reconstructions_rightly():
@@ -197,7 +208,7 @@ def spoilt(change):
     return Checkpoint(checkpoint.model, checkpoint.card, checkpoint.files)
 
 
-@pytest.mark.parametrize(("level", "colour"), [(0.0, "black"), (0.5, "grey")])
+@pytest.mark.parametrize(("level", "colour"), [(0.0, "black"), (0.5, "even")])
 def test_a_checkpoint_that_repaints_one_colour(level, colour):
     def paint(model):
         last = model.reconstructive_subnetwork.decoder.fin_out[0]
