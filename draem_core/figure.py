@@ -4,10 +4,14 @@ Draws what it is given and writes files; opens no pictures, runs no network and 
 state two sessions would share.
 """
 
+import io
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -24,6 +28,7 @@ TRUTH_COLOUR = "#ffb000"
 """Of the ground truth's contour: to be told from white, black and every colour of the heatmap."""
 
 PROBABILITY = ListedColormap(COLORMAP / 255, name="probability")
+_SETTINGS_LOCK = threading.Lock()  # matplotlib's settings are the process's, and the app's sessions are threads
 _LONGEST_SIDE = 1600  # pixels of a picture in a figure: more than print shows, and a vector file stays small
 FONT_POINTS = 9
 
@@ -91,9 +96,21 @@ def write_figure(figure: Figure, path: Path, dpi: int = 200) -> Path:
         OSError: the file cannot be written; an old one is untouched.
     """
     suffix = check_format(path)
-    # Without the date the same figure is the same file.
+    return write_atomically(path, lambda file: _save(figure, file, suffix, dpi))
+
+
+def figure_bytes(figure: Figure, suffix: str, dpi: int = 200) -> bytes:
+    """Return what `write_figure` would write into a file of that suffix, one of ``FORMATS``."""
+    buffer = io.BytesIO()
+    _save(figure, buffer, suffix, dpi)
+    return buffer.getvalue()
+
+
+def _save(figure: Figure, file: IO[bytes], suffix: str, dpi: int) -> None:
+    """Save so that the same figure is the same bytes, and an SVG's text is text, which slides can edit."""
     undated = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[suffix]
-    return write_atomically(path, lambda file: figure.savefig(file, format=suffix[1:], dpi=dpi, metadata=undated))
+    with _SETTINGS_LOCK, rc_context({"svg.fonttype": "none", "svg.hashsalt": "draem"}):
+        figure.savefig(file, format=suffix[1:], dpi=dpi, metadata=undated)
 
 
 def check_format(path: Path) -> str:

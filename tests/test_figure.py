@@ -7,12 +7,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib import rcParams, rcParamsDefault
 from matplotlib.figure import Figure
 from PIL import Image
 from tiny_home import FIRST_DEFECT, write_checkpoint
 
 from draem_core.errors import DraemError, ImageError
-from draem_core.figure import FORMATS, check_format, classic_row, write_figure
+from draem_core.figure import FORMATS, check_format, classic_row, figure_bytes, write_figure
 from draem_core.figure_command import figure_command
 from draem_core.postprocess import PostProcess
 from draem_core.render import COLORMAP, overlay
@@ -117,12 +118,18 @@ def test_three_formats(tmp_path, picture, prediction):
     assert len(list(tmp_path.iterdir())) == 3  # no temporary file stays
 
 
-def test_the_same_figure_is_the_same_picture(tmp_path, picture, prediction):
-    files = [
-        write_figure(classic_row(picture, prediction, PostProcess()), tmp_path / f"{index}.png", dpi=50)
-        for index in range(2)
-    ]
-    assert files[0].read_bytes() == files[1].read_bytes()
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_the_same_figure_is_the_same_file(tmp_path, picture, prediction, suffix):
+    path = write_figure(classic_row(picture, prediction, PostProcess()), tmp_path / f"row{suffix}", dpi=50)
+    assert path.read_bytes() == figure_bytes(classic_row(picture, prediction, PostProcess()), suffix, dpi=50)
+
+
+def test_an_svgs_text_is_text(picture, prediction):
+    drawn = ElementTree.fromstring(figure_bytes(classic_row(picture, prediction, PostProcess()), ".svg"))
+    told = [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert set(TITLES) < set(told)
+    assert "image score 0.7500" in told
+    assert rcParams["svg.fonttype"] == rcParamsDefault["svg.fonttype"]  # other figures are drawn as before
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, picture, prediction, monkeypatch):

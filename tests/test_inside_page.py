@@ -20,7 +20,7 @@ from draem_core.data.datasets import open_dataset, read_mask
 from draem_core.errors import Cancelled
 from draem_core.inside.over_dataset import AS_IT_IS, DIFFERENCE, SWITCHED, compare_over_dataset
 from draem_core.inside.stages import trace
-from draem_core.inside.switches import Switches, difference_map
+from draem_core.inside.switches import Switches, difference_map, predict_switched
 from pages._ui import insides, library
 from pages._ui.inside.brushes import Brushes, make_brushes
 from pages._ui.inside.painting import LAYER_SIDE, Painting, layer_size, read_painting
@@ -91,6 +91,15 @@ def test_first_visit_and_a_link(home: Path) -> None:
     link = {name: "".join(at.query_params[name]) for name in ("image", "stage", "row", "sensitivity")}
     assert link == {"image": FIRST_DEFECT, "stage": "logits", "row": "5", "sensitivity": "0.25"}
     assert "Without the discriminator" in "".join(one.value for one in at.markdown)
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("900", 900), ("1000000", GRID[0] * GRID[1])])
+def test_a_links_minimum_area_is_taken_up_to_the_whole_map(home: Path, asked: str, shown: int) -> None:
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).switch_page("pages/4_Inside.py")
+    at.query_params.update({"min_area": asked})
+    at.run()
+    assert at.number_input(key="inside_area").value == shown
+    assert "".join(at.query_params["min_area"]) == str(shown)
 
 
 def test_wrong_links_are_passed_over() -> None:
@@ -174,6 +183,14 @@ def test_layer_is_as_large_as_the_picture_up_to_a_limit(size: tuple[int, int]) -
     assert (on == 255).all()
 
 
+def test_strokes_come_back_for_the_browser_to_draw_and_undo() -> None:
+    strokes = [{"tool": "brush", "size": 3, "points": [[1, 2]]}, {"tool": "clear", "points": []}]
+    answer = {"of": "picture", "layer": "", "stroke": 2, "strokes": strokes}
+    assert read_painting(answer, "picture", PICTURE).strokes == tuple(strokes)
+    assert read_painting(answer, "another", PICTURE).strokes == ()
+    assert read_painting(answer | {"strokes": "text"}, "picture", PICTURE).strokes == ()
+
+
 def as_url(layer: np.ndarray, kind: str = "PNG") -> str:
     buffer = io.BytesIO()
     Image.fromarray(layer).save(buffer, kind)
@@ -242,3 +259,16 @@ def test_aurocs_over_the_dataset(home: Path) -> None:
         assert found.figures[name].pixel_auroc == pytest.approx(metrics.pixel_auroc(of_name, truths), abs=1e-3)
     with pytest.raises(Cancelled, match="after 0 of"):
         compare_over_dataset(predictor, samples, cancelled=lambda: True)
+
+
+def test_aurocs_in_another_precision(home: Path) -> None:
+    checkpoint = load_checkpoint(home / ALPHA)
+    plain, short = (Predictor(checkpoint, device="cpu", precision=name) for name in ("float32", "bfloat16"))
+    samples = open_dataset(home / TILES).test
+    found = compare_over_dataset(plain, samples, Switches("image_twice"), switched_predictor=short)
+    maps = [predict_switched(short, read_image(one.path), Switches("image_twice")).anomaly_map for one in samples]
+    truths = [mask for one in samples if (mask := read_mask(one, GRID)) is not None]
+    expected = metrics.pixel_auroc(maps, truths)
+    assert found.figures[SWITCHED].pixel_auroc == pytest.approx(expected, abs=1e-3)
+    assert found.figures[AS_IT_IS] == compare_over_dataset(plain, samples).figures[AS_IT_IS]
+    assert SWITCHED in compare_over_dataset(plain, samples[:2], switched_predictor=short).figures

@@ -19,6 +19,7 @@ from draem_core.inside.switches import (
     has_sspcab,
     predict_switched,
     switched,
+    without_discriminator,
 )
 from draem_core.types import Prediction
 
@@ -150,6 +151,10 @@ def test_difference_map_and_change_by_hand():
     assert found.dtype == np.float32
     assert found[3, 4] == pytest.approx(0.3)
     assert np.count_nonzero(found) == 1
+    reconstruction[3, 4] = (3.0, -6.0, 0.0)  # a mean of 3, cut to 1
+    plain = without_discriminator(before, "max_of_mean21")
+    assert plain.anomaly_map[3, 4] == 1
+    assert plain.image_score == pytest.approx(1 / 21**2)
     moved = np.zeros(SIZE, np.float32)
     moved[0, :2] = (0.5, 0.25)
     after = Prediction(image, reconstruction, np.zeros((2, *SIZE)), moved, 0.5)

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from draem_core.data.datasets import Sample, read_mask
 from draem_core.data.images import read_image
 from draem_core.errors import Cancelled, ImageError
-from draem_core.inference import Predictor, image_score
-from draem_core.inside.switches import AS_TRAINED, Switches, difference_map, predict_switched
+from draem_core.inference import Predictor
+from draem_core.inside.switches import AS_TRAINED, Switches, predict_switched, without_discriminator
 from draem_core.metrics import image_auroc
 from draem_core.sweep import ThresholdSweep
 
@@ -43,10 +42,15 @@ def compare_over_dataset(
     samples: Sequence[Sample],
     switches: Switches = AS_TRAINED,
     *,
+    switched_predictor: Predictor | None = None,
     on_progress: Callable[[int, int], object] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Comparison:
     """Run the network, as trained and with ``switches``, over the labelled ones of ``samples``.
+
+    Args:
+        switched_predictor: the same checkpoint in another precision, which then counts as switched; None takes
+            ``predictor`` for both.
 
     Image scores follow the card's rule, that of |x − x̂| too. The pixel AUROC is streamed, see `ThresholdSweep`.
 
@@ -55,7 +59,8 @@ def compare_over_dataset(
         DraemError: the device's memory ran out, or the checkpoint lacks what a switch turns off.
     """
     labelled = [sample for sample in samples if sample.label is not None]
-    names = [AS_IT_IS, DIFFERENCE] + [SWITCHED] * (switches != AS_TRAINED)
+    is_switched = switches != AS_TRAINED or switched_predictor is not None
+    names = [AS_IT_IS, DIFFERENCE] + [SWITCHED] * is_switched
     tallies = {name: _Tally() for name in names}
     problems = []
     for done, sample in enumerate(labelled):
@@ -68,12 +73,11 @@ def compare_over_dataset(
             problems.append(str(error))
             continue
         prediction = predictor.predict(picture)
-        maps = {AS_IT_IS: prediction.anomaly_map, DIFFERENCE: np.clip(difference_map(prediction), 0, 1)}
-        if SWITCHED in tallies:
-            maps[SWITCHED] = predict_switched(predictor, picture, switches).anomaly_map
-        for name, anomaly_map in maps.items():
-            score = image_score(torch.from_numpy(anomaly_map), predictor.card.score_rule)
-            tallies[name].add(anomaly_map, truth, bool(sample.label), score)
+        found = {AS_IT_IS: prediction, DIFFERENCE: without_discriminator(prediction, predictor.card.score_rule)}
+        if is_switched:
+            found[SWITCHED] = predict_switched(switched_predictor or predictor, picture, switches)
+        for name, one in found.items():
+            tallies[name].add(one.anomaly_map, truth, bool(sample.label), one.image_score)
         on_progress(done + 1, len(labelled))
     figures = {name: tally.figures() for name, tally in tallies.items()}
     return Comparison(figures, len(labelled) - len(problems), tuple(problems))

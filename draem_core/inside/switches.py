@@ -5,7 +5,7 @@ Each is a hook on the network that runs anyway. Knows no thresholds and no pages
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from draem_core.errors import DraemError
-from draem_core.inference import Predictor
+from draem_core.inference import Predictor, image_score
 from draem_core.models import Draem
 from draem_core.models.sspcab import SSPCAB
-from draem_core.types import ConcatOrder, Prediction
+from draem_core.types import ConcatOrder, Prediction, ScoreRule
 
 Pair = Literal["image_and_reconstruction", "image_twice", "swapped"]
 SKIPS = (1, 2, 3, 4, 5)
@@ -101,13 +101,20 @@ def has_sspcab(network: Draem) -> bool:
 def difference_map(prediction: Prediction) -> np.ndarray:
     """Return |image − reconstruction| as a mean over the colours, (H, W) float32: the map without a discriminator.
 
-    Rarely near 1, and above it where the reconstruction leaves [0, 1]; `image_score` scores it as any map.
+    Rarely near 1, and above it where the reconstruction leaves [0, 1].
     """
     return np.abs(prediction.image - prediction.reconstruction).mean(axis=2, dtype=np.float32)
 
 
+def without_discriminator(prediction: Prediction, score_rule: ScoreRule) -> Prediction:
+    """Return a prediction with `difference_map`, cut to [0, 1], as its map, scored as any map is."""
+    anomaly_map = np.clip(difference_map(prediction), 0, 1)
+    score = image_score(torch.from_numpy(anomaly_map), score_rule)
+    return replace(prediction, anomaly_map=anomaly_map, image_score=score)
+
+
 def change(before: Prediction, after: Prediction) -> Change:
-    """Compare two predictions of one picture: with and without a switch, or in bfloat16 and float32."""
+    """Compare two predictions of one picture: with and without a switch or the discriminator, or in two precisions."""
     moves = np.abs(after.anomaly_map - before.anomaly_map)
     return Change(before.image_score, after.image_score, float(moves.max()), float(moves.mean()))
 

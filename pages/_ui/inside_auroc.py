@@ -8,7 +8,9 @@ import streamlit as st
 
 from draem_core.inside.over_dataset import AS_IT_IS, DIFFERENCE, SWITCHED, Comparison, compare_over_dataset
 from draem_core.inside.switches import Switches
+from draem_core.precision import Precision
 from draem_core.scoring.keys import score_key
+from pages._ui import library
 from pages._ui.jobs import Job, Jobs, Progress
 from pages._ui.shell import Workspace
 from pages._ui.texts import text
@@ -22,18 +24,21 @@ def _jobs() -> Jobs[Comparison]:
     return Jobs()
 
 
-def render_aurocs(workspace: Workspace, switches: Switches) -> None:
-    """Draw the button, the work's progress, or the table."""
+def render_aurocs(workspace: Workspace, switches: Switches, precision: Precision | None) -> None:
+    """Draw the button, the work's progress, or the table.
+
+    precision: another one than the workspace's, to compare with; None for the same.
+    """
     dataset = workspace.dataset
     if dataset is None or not dataset.test:
         return
-    key: Hashable = (score_key(workspace.predictor, dataset), switches)
+    key: Hashable = (score_key(workspace.predictor, dataset), switches, precision)
     job = _jobs().get(key, dataset)
     if job is None or job.was_cancelled:
         label = text("inside.auroc.compare", images=len(dataset.test))
         help_text = text("inside.auroc.compare_help" if job is None else "inside.auroc.again")
         if st.button(label, icon=":material/query_stats:", help=help_text):
-            _jobs().start(key, dataset, _work(workspace, switches))
+            _jobs().start(key, dataset, _work(workspace, switches, precision))
             st.rerun(scope="fragment")
         return
     if not job.wait(_GLANCE):
@@ -45,16 +50,22 @@ def render_aurocs(workspace: Workspace, switches: Switches) -> None:
     _render_table(job.result)
 
 
-def _work(workspace: Workspace, switches: Switches) -> Callable[[Progress], Comparison]:
+def _work(workspace: Workspace, switches: Switches, precision: Precision | None) -> Callable[[Progress], Comparison]:
     predictor, dataset = workspace.predictor, workspace.dataset
     assert dataset is not None
     samples = dataset.test
+    other = None if precision is None else library.predictor(workspace.checkpoint, workspace.asked_device, precision)
 
     def work(progress: Progress) -> Comparison:
         tell = progress.begin("Running the network")
         return compare_over_dataset(
-            predictor, samples, switches, on_progress=tell, cancelled=progress.is_cancelled
-        )  # fmt: skip
+            predictor,
+            samples,
+            switches,
+            switched_predictor=other,
+            on_progress=tell,
+            cancelled=progress.is_cancelled,
+        )
 
     return work
 

@@ -1,13 +1,12 @@
 """Figures for slides: the opened stage, all stages, or the classic row, as PNG or SVG at print size. Made on click."""
 
-import io
 from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
 from matplotlib.figure import Figure
 
-from draem_core.figure import classic_row
+from draem_core.figure import classic_row, figure_bytes
 from draem_core.inside.figures import stage_figure, stages_figure
 from pages._ui.downloads import safe_stem
 from pages._ui.inside import Look, View
@@ -30,7 +29,8 @@ def render_figures(view: View, look: Look) -> None:
         return stages_figure(view.stages)
 
     def classic() -> Figure:
-        return classic_row(view.painted, view.trace.prediction, view.rule)
+        truth = view.truth if view.truth.any() else None
+        return classic_row(view.painted, view.trace.prediction, view.rule, gt_mask=truth)
 
     stem = safe_stem(view.title)
     figures: dict[str, tuple[str, Callable[[], Figure]]] = {
@@ -44,7 +44,7 @@ def render_figures(view: View, look: Look) -> None:
             for suffix, mime in _MIMES.items():
                 st.download_button(
                     f"{suffix.upper()}",
-                    partial(_written, draw, suffix),
+                    partial(_drawn, draw, f".{suffix}"),
                     f"{name}.{suffix}",
                     mime,
                     key=f"inside figure {name.removeprefix(stem)} {suffix}",
@@ -54,7 +54,5 @@ def render_figures(view: View, look: Look) -> None:
     st.caption(text("inside.figure.note", dpi=_DPI))
 
 
-def _written(draw: Callable[[], Figure], suffix: str) -> bytes:
-    buffer = io.BytesIO()
-    draw().savefig(buffer, format=suffix, dpi=_DPI)
-    return buffer.getvalue()
+def _drawn(draw: Callable[[], Figure], suffix: str) -> bytes:
+    return figure_bytes(draw(), suffix, _DPI)

@@ -4,8 +4,10 @@ import numpy as np
 import streamlit as st
 
 from draem_core.inside.loss_pictures import loss_pictures
+from draem_core.render import mask_picture
 from pages._ui.inside import View
 from pages._ui.inside.payload import scale_colours
+from pages._ui.picture_row import Shown, render_pictures
 from pages._ui.texts import text
 
 _PARTS = ("l2", "ssim", "focal")
@@ -16,22 +18,15 @@ def render_losses(view: View) -> None:
     truth = view.truth
     pictures = vars(loss_pictures(view.trace.prediction, view.clean, truth))
     means = {name: float(pictures[name].mean(dtype=np.float64)) for name in _PARTS}
-    columns = st.columns(4)
-    with columns[0]:
-        st.markdown(f"**{text('inside.loss.truth')}**")
-        st.image(np.where(truth, 255, 0).astype(np.uint8), width=230, output_format="PNG")
-        st.caption(
-            text("inside.loss.painted", pixels=np.count_nonzero(truth))
-            if truth.any()
-            else text("inside.loss.not_painted")
-        )
-    for column, name in zip(columns[1:], _PARTS, strict=True):
-        values = pictures[name]
-        highest = float(values.max())
-        with column:
-            st.markdown(text("inside.loss.mean", name=text(f"inside.loss.{name}"), mean=means[name]))
-            st.image(_coloured(values, highest), width=230, output_format="PNG")
-            st.caption(text("inside.loss.scale", words=text(f"inside.loss.{name}_words"), highest=highest))
+    count = np.count_nonzero(truth)
+    told = text("inside.loss.painted", pixels=count) if count else text("inside.loss.not_painted")
+    shown = [Shown(mask_picture(truth), told, text("inside.loss.truth"))]
+    for name in _PARTS:
+        highest = float(pictures[name].max())
+        mean = text("inside.loss.mean", name=text(f"inside.loss.{name}"), mean=means[name])
+        scale = text("inside.loss.scale", words=text(f"inside.loss.{name}_words"), highest=highest)
+        shown.append(Shown(_coloured(pictures[name], highest), scale, mean))
+    render_pictures(shown, least=150)
     st.markdown(text("inside.loss.sum", sum=sum(means.values())))
 
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
-import torch
 
 from draem_core.errors import DraemError
-from draem_core.inference import Predictor, image_score
+from draem_core.inference import Predictor
 from draem_core.inside.switches import (
     AS_TRAINED,
     SKIPS,
@@ -15,8 +14,8 @@ from draem_core.inside.switches import (
     Pair,
     Switches,
     change,
-    difference_map,
     predict_switched,
+    without_discriminator,
 )
 from draem_core.postprocess import PostProcess
 from draem_core.precision import Precision
@@ -25,8 +24,10 @@ from draem_core.scoring.keys import network_key
 from draem_core.types import Prediction
 from pages._ui import library
 from pages._ui.inside import View
+from pages._ui.inside.payload import scale_colours
 from pages._ui.inside_auroc import render_aurocs
 from pages._ui.library import Picture
+from pages._ui.picture_row import Shown, render_pictures
 from pages._ui.shell import Workspace
 from pages._ui.texts import text
 
@@ -48,18 +49,17 @@ class Experiment:
 def render_switches(workspace: Workspace, picture: Picture, view: View) -> None:
     """Draw the switches, the maps side by side, and on demand the AUROCs over the dataset."""
     experiment = _choose(workspace.predictor, view)
-    before = view.trace.prediction
-    rule = view.rule
+    trained = view.trace.prediction
     columns = st.columns(3)
     with columns[0]:
-        _render_map(text("inside.switch.as_trained"), before.anomaly_map, before.image_score, rule)
+        _render_result(text("inside.switch.as_trained"), trained, view.rule)
     with columns[1]:
-        difference = difference_map(before)
-        score = image_score(torch.from_numpy(difference), workspace.predictor.card.score_rule)
-        _render_map(text("inside.switch.difference"), difference, score, rule)
+        plain = without_discriminator(trained, workspace.predictor.card.score_rule)
+        map_words = text("inside.switch.difference_map")
+        _render_result(text("inside.switch.difference"), plain, view.rule, before=trained, map_words=map_words)
     with columns[2]:
         _render_switched(workspace, picture, view, experiment)
-    render_aurocs(workspace, experiment.switches)
+    render_aurocs(workspace, experiment.switches, experiment.precision)
 
 
 def _choose(predictor: Predictor, view: View) -> Experiment:
@@ -95,10 +95,8 @@ def _render_switched(workspace: Workspace, picture: Picture, view: View, experim
     except DraemError as error:
         st.error(str(error), icon=":material/error:")
         return
-    _render_map(
-        text("inside.switch.switched_to", what=describe(experiment)), after.anomaly_map, after.image_score, view.rule
-    )
-    st.caption(_told(change(view.trace.prediction, after)))
+    title = text("inside.switch.switched_to", what=describe(experiment))
+    _render_result(title, after, view.rule, before=view.trace.prediction)
 
 
 def _pair_name(pair: Pair) -> str:
@@ -121,6 +119,34 @@ def describe(experiment: Experiment) -> str:
     return text("inside.switch.comma").join(parts)
 
 
+def _render_result(
+    title: str, result: Prediction, rule: PostProcess, *, before: Prediction | None = None, map_words: str = ""
+) -> None:
+    """Draw a map with its mask and, where there is something to compare with, what changed."""
+    mask = rule.apply(result.anomaly_map)
+    st.markdown(f"**{title}**")
+    pictures = [
+        Shown(heatmap(result.anomaly_map), map_words or text("inside.switch.map")),
+        Shown(mask_picture(mask), text("inside.switch.mask")),
+    ]
+    if before is not None:
+        moved = change(before, result)
+        pictures.append(
+            Shown(_moves(before, result, moved), text("inside.switch.moves", most=f"{moved.largest_move:.3g}"))
+        )
+    render_pictures(pictures)
+    verdict = "NG" if mask.any() else "OK"
+    st.markdown(text("inside.switch.result", score=result.image_score, pixels=np.count_nonzero(mask), verdict=verdict))
+    if before is not None:
+        st.caption(_told(moved))
+
+
+def _moves(before: Prediction, after: Prediction, moved: Change) -> np.ndarray:
+    """Return how the map's pixels moved, (H, W, 3) uint8: blue down, red up, as far as any of them moved."""
+    share = (after.anomaly_map - before.anomaly_map) / (moved.largest_move or 1)
+    return scale_colours("RdBu_r")[np.clip((share + 1) * 128, 0, 255).astype(np.uint8)]
+
+
 def _told(moved: Change) -> str:
     return text(
         "inside.switch.change",
@@ -130,16 +156,6 @@ def _told(moved: Change) -> str:
         mean=moved.mean_move,
         most=moved.largest_move,
     )
-
-
-def _render_map(title: str, anomaly_map: np.ndarray, score: float, rule: PostProcess) -> None:
-    mask = rule.apply(anomaly_map)
-    st.markdown(f"**{title}**")
-    with st.container(horizontal=True):
-        st.image(heatmap(anomaly_map), width=170, output_format="PNG")
-        st.image(mask_picture(mask), width=170, output_format="PNG")
-    verdict = "NG" if mask.any() else "OK"
-    st.markdown(text("inside.switch.result", score=score, pixels=np.count_nonzero(mask), verdict=verdict))
 
 
 def _switched_prediction(workspace: Workspace, picture: Picture, view: View, experiment: Experiment) -> Prediction:

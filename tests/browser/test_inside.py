@@ -1,14 +1,28 @@
-"""The Inside page in a real browser: paint changes map and score, switches tell their effect, clicks are followed."""
+"""The Inside page in a real browser: paint changes map and score and stays, switches and losses tell the truth."""
 
+import io
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
-from tiny_home import FIRST_DEFECT
+from tiny_home import FIRST_DEFECT, GRID, predict
+
+from draem_core import PostProcess, Predictor, load_checkpoint, read_image
+from draem_core.figure import classic_row, figure_bytes
+from draem_core.inside.switches import Switches, change, predict_switched
+from draem_core.training.losses import draem_loss
+from draem_core.types import Prediction
+from pages._ui.inside.painting import Painting, layer_size, read_painting
 
 pytestmark = pytest.mark.browser
 
+ALPHA = "checkpoints/alpha.safetensors"
 PATIENCE = 120_000  # ms, for a busy machine
 
 
@@ -59,6 +73,10 @@ class Inside:
             })""",
             PATIENCE,
         )
+
+    def shown(self, name: str) -> str:
+        """The exact number behind a slot, which shows it with four decimals."""
+        return str(self.page.locator(".draem-inside").evaluate(f"(root) => root.draemInside.{name}()"))
 
     def pick(self, index: int) -> None:
         """Choose a picture of the strip."""
@@ -175,11 +193,158 @@ def test_a_click_follows_a_pixel_and_a_block_opens_its_stage(tab: Inside) -> Non
     expect(tab.page.locator(".channel").nth(2)).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
 
 
-def test_a_switch_says_what_it_changes(tab: Inside) -> None:
+# --- below the stages -----------------------------------------------------------------------------------------------
+
+
+SWITCHINGS = [  # what to press, before that what to take back, and what it means
+    ("x and x", "", "sees x and x", Switches("image_twice")),
+    ("x̂ and x, swapped", "", "sees x̂ and x, swapped", Switches("swapped")),
+    ("1", "x and x̂", "skip 1 zero", Switches(skips_off=(1,))),
+    ("5", "1", "skip 5 zero", Switches(skips_off=(5,))),
+]
+
+
+def test_each_switch_says_what_it_changes_in_map_and_score(tab: Inside, home: Path) -> None:
     main = tab.page.locator("[data-testid=stMain]")
     expect(main).to_contain_text("Nothing is switched yet", timeout=PATIENCE)
-    tab.page.get_by_text("x and x", exact=True).click()
-    expect(main).to_contain_text("Switched: sees x and x", timeout=PATIENCE)
-    expect(main).to_contain_text("A pixel of the map moves by")
+    predictor = Predictor(load_checkpoint(home / ALPHA), device="cpu")
+    picture = read_image(home / "datasets" / "tiles" / FIRST_DEFECT)
+    for press, first, told, switches in SWITCHINGS:
+        if first:
+            main.get_by_text(first, exact=True).click()
+            expect(main).to_contain_text("Nothing is switched yet", timeout=PATIENCE)
+        main.get_by_text(press, exact=True).click()
+        expect(main).to_contain_text(f"Switched: {told}", timeout=PATIENCE)
+        found = change(predictor.predict(picture), predict_switched(predictor, picture, switches))
+        expect(main).to_contain_text(f"Score {found.score_before:.4f} → {found.score_after:.4f}")
+        expect(main).to_contain_text(f"moves by {found.mean_move:.4f} on average, by {found.largest_move:.4f} at most")
+        expect(main.locator(".picture-row img")).to_have_count(2 + 3 + 3)
+
+
+def test_precisions_and_switches_are_compared_over_the_dataset(tab: Inside) -> None:
+    main = tab.page.locator("[data-testid=stMain]")
+    tab.page.get_by_text("Compute in ").click()
+    expect(main).to_contain_text("Switched: in ", timeout=PATIENCE)
     tab.page.get_by_role("button", name="Compare over all").click()
     expect(main).to_contain_text("Over 7 test images", timeout=PATIENCE)
+    expect(main.get_by_test_id("stTable").locator("tbody tr")).to_have_count(3)
+    tab.page.get_by_text("Compute in ").click()  # nothing is switched: another comparison, of two ways
+    tab.page.get_by_role("button", name="Compare over all").click()
+    expect(main.get_by_test_id("stTable").locator("tbody tr")).to_have_count(2, timeout=PATIENCE)
+
+
+def painted_by(tab: Inside, home: Path) -> tuple[Painting, Prediction, np.ndarray]:
+    """What lies on the first defect's picture, what the network says of it, and the picture on the network's grid."""
+    pixels = read_image(home / "datasets" / "tiles" / FIRST_DEFECT)
+    painting = read_painting({"of": "", "layer": tab.layer()}, "", layer_size(pixels))
+    predictor = Predictor(load_checkpoint(home / ALPHA), device="cpu")
+    return painting, predictor.predict(painting.on(pixels)), predictor.predict(pixels).image
+
+
+def test_losses_are_those_of_training(tab: Inside, home: Path) -> None:
+    tab.page.get_by_text("Losses", exact=True).click()
+    main = tab.page.locator("[data-testid=stMain]")
+    expect(main).to_contain_text("Nothing is painted", timeout=PATIENCE)
+    tab.page.click("[data-tool=brush]")
+    tab.stroke((0.2, 0.2), (0.7, 0.6))
+    painting, prediction, clean = painted_by(tab, home)
+    truth = painting.mask(GRID)
+    as_tensor = lambda pixels: torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]  # noqa: E731
+    loss = draem_loss(
+        as_tensor(clean),
+        as_tensor(prediction.reconstruction),
+        torch.from_numpy(truth)[None, None],
+        torch.from_numpy(prediction.logits)[None],
+    )
+    expect(main).to_contain_text(f"{np.count_nonzero(truth):,} pixels painted", timeout=PATIENCE)
+    for name, part in (("L2", loss.l2), ("1 − SSIM", loss.ssim), ("Focal", loss.focal)):
+        shown = tab.page.locator(".picture-row figcaption strong").filter(has_text=f"{name}, mean").inner_text()
+        assert float(shown.split()[-1]) == pytest.approx(float(part), abs=1e-4)
+    assert float(main.get_by_text("Sum of the three means").locator("strong").inner_text()) == pytest.approx(
+        float(loss.total), abs=2e-4
+    )
+
+
+def test_downloads_are_the_figures_that_they_say(tab: Inside, home: Path) -> None:
+    tab.page.click("[data-tool=brush]")
+    tab.stroke((0.2, 0.2), (0.7, 0.6))
+    tab.card("reconstructive.encoder.block2").click()
+    tab.page.get_by_text("Figures", exact=True).click()
+    main = tab.page.locator("[data-testid=stMain]")
+    expect(main).to_contain_text("Opened stage (reconstructive.encoder.block2)", timeout=PATIENCE)
+
+    def downloaded(index: int) -> tuple[str, bytes]:
+        with tab.page.expect_download() as waiting:
+            tab.page.get_by_test_id("stDownloadButton").nth(index).locator("button").click()
+        return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+    files = dict(downloaded(index) for index in range(6))
+    stem = FIRST_DEFECT.removesuffix(".png").replace("/", "_")
+    ends = ("reconstructive.encoder.block2", "stages", "row")
+    assert sorted(files) == sorted(f"{stem}_{end}.{kind}" for end in ends for kind in ("png", "svg"))
+    painting, prediction, _ = painted_by(tab, home)
+    picture = painting.on(read_image(home / "datasets" / "tiles" / FIRST_DEFECT))
+    expected = classic_row(picture, prediction, PostProcess(), gt_mask=painting.mask(GRID))
+    np.testing.assert_allclose(
+        pixels_of(files[f"{stem}_row.png"]), pixels_of(figure_bytes(expected, ".png")), atol=3
+    )  # of 255
+    texts = {end: texts_of(files[f"{stem}_{end}.svg"]) for end in ends}
+    assert {"Original", "Reconstruction", "Anomaly map", "Mask", "Overlay", "truth outlined"} <= texts["row"]
+    assert "reconstructive.encoder.block2, 16 × 32 × 48" in texts[ends[0]]
+    assert {"encoder.block6", "anomaly_map", "pred_mask", "window_mean"} <= texts["stages"]
+
+
+def pixels_of(png: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(png)) as opened:
+        assert opened.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+        return np.asarray(opened.convert("RGB"), int)
+
+
+def texts_of(svg: bytes) -> set[str | None]:
+    return {one.text for one in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")}
+
+
+# --- pictures of all kinds ------------------------------------------------------------------------------------------
+
+
+def picture_file(kind: str) -> bytes:
+    """A PNG that is unlike the dataset's."""
+    rng = np.random.default_rng(0)
+    pixels = {
+        "one_pixel": np.full((1, 1, 3), 200, np.uint8),
+        "a_line": rng.integers(0, 256, (1, 700, 3), np.uint8),
+        "a_column": rng.integers(0, 256, (700, 1, 3), np.uint8),
+        "huge": np.repeat(np.repeat(rng.integers(0, 256, (40, 60, 3), np.uint8), 100, axis=0), 100, axis=1),
+        "grey": rng.integers(0, 256, (50, 70), np.uint8),
+        "with_alpha": rng.integers(0, 256, (50, 70, 4), np.uint8),
+        "grey_16_bit": rng.integers(0, 65536, (50, 70)).astype(np.uint16),
+    }[kind]
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+KINDS = ("one_pixel", "a_line", "a_column", "huge", "grey", "with_alpha", "grey_16_bit")
+
+
+def test_uploads_of_all_kinds_go_through_as_in_explore_and_can_be_painted_on(tab: Inside, home: Path) -> None:
+    tab.page.get_by_role("radio", name="Upload").click()
+    field = tab.page.locator("[data-testid=stMain] [data-testid=stFileUploader] input[type=file]")
+    files = [{"name": f"{kind}.png", "mimeType": "image/png", "buffer": picture_file(kind)} for kind in KINDS]
+    files.append({"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"})
+    field.set_input_files(files)  # type: ignore[arg-type]
+    tab.page.click("[data-tool=brush]", timeout=PATIENCE)
+    for number, kind in enumerate(KINDS, start=1):
+        tab.page.get_by_text(f"{number}. {kind}.png", exact=True).click()
+        expect(tab.slot("title")).to_have_text(f"{kind}.png", timeout=PATIENCE)
+        expected = predict(home, "alpha", picture_file(kind))  # as Explore shows it
+        assert float(tab.shown("score")) == pytest.approx(expected.image_score, abs=2e-3)
+        box = tab.slot("easel").bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 20
+        assert max(box["width"], box["height"]) <= 800
+        tab.page.click("[data-tool=brush]")
+        tab.stroke((0.3, 0.3), (0.8, 0.8))
+        assert float(tab.shown("score")) != pytest.approx(expected.image_score, abs=1e-5)
+    tab.page.get_by_text("8. broken.png", exact=True).click()
+    expect(tab.page.get_by_test_id("stAlert")).to_contain_text("broken.png", timeout=PATIENCE)
