@@ -12,6 +12,7 @@ from pages._ui.library import Picture, settle_memory
 from pages._ui.shell import Workspace, start_page
 from pages._ui.source import choose_picture
 from pages._ui.synthetic import SyntheticSettings, View, order, settings_now, synthetic
+from pages._ui.synthetic_areas import synthetic_areas
 from pages._ui.synthetic_wall import synthetic_wall
 from pages._ui.texts import text
 
@@ -34,13 +35,14 @@ def show(workspace: Workspace, picture: Picture) -> None:
 
 
 def show_wall(workspace: Workspace, picture: Picture, view: View) -> None:
-    """Draw the samples around the present one; a click takes one into the stepper."""
+    """Draw the samples around the present one, a click takes one into the stepper, and how large masks are."""
 
     def pick(seed: int) -> None:
         order(SyntheticSettings.joined(view.settings.rule, replace(view.settings.choice, seed=seed), Hand()))
 
+    synthetic_wall(synthetics.wall(workspace, picture, view.settings), pick)
     present = None if view.sample.is_clean else float(view.truth.mean())
-    synthetic_wall(synthetics.wall(workspace, picture, view.settings), present, pick)
+    synthetic_areas(synthetics.areas(workspace, view.settings), present)
 
 
 workspace = start_page("synthetic")

@@ -29,7 +29,8 @@ from pages._ui.synthetic import SyntheticSettings, View
 from pages._ui.synthetic.drawings import OUTLINE, arrows, outlined, rectangle
 from pages._ui.synthetic.payload import cards_of, pack
 from pages._ui.synthetic.settings import FIRST_SEED, Choice, read
-from pages._ui.synthetic_wall import histogram, shrunk
+from pages._ui.synthetic_areas import histogram, told
+from pages._ui.synthetic_wall import shrunk
 
 ROOT = Path(__file__).resolve().parents[1]
 ALPHA, TILES = "checkpoints/alpha.safetensors", "datasets/tiles"
@@ -275,10 +276,12 @@ def test_the_wall_hangs_what_training_makes_of_each_seed(home: Path) -> None:
         expected = (batch.corrupted[0] * 255).round().byte().permute(1, 2, 0).numpy()
         np.testing.assert_array_equal(shown, outlined(expected, mask))
         assert facts["labels"][place] in ("clean", f"{mask.mean():.1%}")
-    assert "300 masks" in facts["areas_told"]
 
 
-def test_areas_in_bars() -> None:
+def test_areas_in_bars_and_words() -> None:
+    facts = told(np.array([0.0, 0.0, 0.01, 0.2]), 0.1)
+    assert "less than 0.50% of the pixels; 50.0% are empty" in facts["told"]
+    assert "75.0% of all training samples" in facts["told"], "half by the coin, and half of the others"
     counts, ends = histogram(np.array([0.0, 0.0, 0.011, 0.2]))
     assert sum(counts) == 4
     assert counts[0] == 2

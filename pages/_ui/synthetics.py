@@ -23,11 +23,12 @@ from pages._ui.paths import home
 from pages._ui.shell import Workspace
 from pages._ui.source import want_picture
 from pages._ui.synthetic import Sources, SyntheticSettings, View
-from pages._ui.synthetic_wall import AREAS_DRAWN, Thumbnail, Wall, shrunk
+from pages._ui.synthetic_wall import Thumbnail, Wall, shrunk
 from pages._ui.texts import text
 from pages._ui.texture_folders import texture_folders
 
 WALL = 24
+AREAS_DRAWN = 300
 
 
 def want_good_picture(dataset: Dataset | None) -> None:
@@ -61,7 +62,7 @@ def look(workspace: Workspace, picture: Picture, settings: SyntheticSettings) ->
 
 
 def wall(workspace: Workspace, picture: Picture, settings: SyntheticSettings) -> Wall:
-    """Make the 24 samples among which the present seed's is, nothing set by hand, and the areas of many masks.
+    """Make the 24 samples among which the present seed's is, nothing set by hand.
 
     Raises:
         DraemError: a folder of textures cannot be used.
@@ -72,7 +73,12 @@ def wall(workspace: Workspace, picture: Picture, settings: SyntheticSettings) ->
     key = f"{picture.digest} {predictor.card.resize_filter} {settings.textures}"
     good, textures = _good(picture, predictor), _textures_of(settings.textures, size)
     thumbnails = _thumbnails(key, first, settings.kind, good, textures)
-    return Wall(first, settings.seed, thumbnails, _areas(size, settings.kind))
+    return Wall(first, settings.seed, thumbnails)
+
+
+def areas(workspace: Workspace, settings: SyntheticSettings) -> np.ndarray:
+    """Return the shares of the pixels that many drawn masks cover, (N,) float64, clean samples aside."""
+    return _areas(workspace.predictor.card.input_size, settings.kind)
 
 
 def _good(picture: Picture, predictor: Predictor) -> Tensor:
