@@ -23,9 +23,13 @@ def resize_picture(picture: np.ndarray, size: tuple[int, int], resize_filter: Re
         return picture.astype(np.float32) / 255
     if resize_filter == "bilinear":
         return _opencv_linear(picture, size).astype(np.float32) / 255
-    pixels = torch.from_numpy(picture.astype(np.float32) / 255).permute(2, 0, 1)[None]
-    stretched = F.interpolate(pixels, size, mode="bilinear", antialias=True)
-    return np.ascontiguousarray(stretched[0].permute(1, 2, 0).numpy())
+    channels = range(picture.shape[2])  # one by one: as floats, all of a large picture would not fit the caches
+    return np.stack([_antialiased(picture[..., channel], size) for channel in channels], axis=2)
+
+
+def _antialiased(channel: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    pixels = torch.from_numpy(np.ascontiguousarray(channel)).float().div_(255)
+    return F.interpolate(pixels[None, None], size, mode="bilinear", antialias=True)[0, 0].numpy()
 
 
 def _opencv_linear(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
