@@ -3,7 +3,7 @@
 import streamlit as st
 
 from draem_core.errors import DraemError
-from pages._ui import address, insides
+from pages._ui import address, insides, lesson
 from pages._ui.inside import InsideSettings, inside
 from pages._ui.inside_experiments import render_experiments
 from pages._ui.inside_mask import choose_mask_rule
@@ -18,7 +18,10 @@ _KEEP_BRIGHT = "<style>[data-testid=stElementContainer][data-stale=true] { opaci
 @st.fragment
 def show(workspace: Workspace, picture: Picture) -> None:
     """Draw what a stroke, a click or a slider changes. As a fragment it runs alone: the sidebar and the strip stay."""
-    rule = choose_mask_rule()
+    lesson.keep_up()
+    rule = choose_mask_rule(workspace.predictor.card.input_size)
+    if stroke := lesson.prepared_stroke():
+        insides.paint_first(picture, stroke)
     painting = insides.painting_of(picture, key="inside")
     try:
         view = insides.look(workspace, picture, painting, rule)
@@ -29,6 +32,7 @@ def show(workspace: Workspace, picture: Picture) -> None:
     places = workspace.places | {"image": picture.sample.name if picture.sample else ""}
     address.write(places, InsideSettings.joined(rule, look))
     render_experiments(workspace, picture, view, look)
+    lesson.render_on_inside(workspace.predictor, workspace.dataset, picture, view, look)
 
 
 workspace = start_page("inside")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from draem_core.errors import DraemError
 from draem_core.synthesis.sample import Hand
-from pages._ui import address, synthetics
+from pages._ui import address, lesson, synthetics
 from pages._ui.inside_mask import choose_mask_rule
 from pages._ui.library import Picture, settle_memory
 from pages._ui.shell import Workspace, start_page
@@ -23,12 +23,14 @@ _KEEP_BRIGHT = "<style>[data-testid=stElementContainer][data-stale=true] { opaci
 @st.fragment
 def show(workspace: Workspace, picture: Picture) -> None:
     """Draw what a control changes. As a fragment it runs alone: the sidebar and the strip stay."""
+    lesson.keep_up()
     rule = choose_mask_rule(workspace.predictor.card.input_size)
     settings = settings_now(rule)
     try:
         view = synthetics.look(workspace, picture, settings)
         places = workspace.places | {"image": picture.sample.name if picture.sample else ""}
         synthetic(view, places)
+        lesson.render_on_synthetic(view, lambda changed: synthetics.look(workspace, picture, changed))
         show_wall(workspace, picture, view)
     except DraemError as error:
         st.error(str(error), icon=":material/error:")

@@ -14,8 +14,10 @@ from draem_core.inside.switches import AS_TRAINED, Switches, has_sspcab
 from draem_core.postprocess import PostProcess
 from draem_core.resize import resize_picture
 from draem_core.scoring.keys import Stamp, network_key
+from draem_core.types import ResizeFilter
 from pages._ui.inside import View, answered
 from pages._ui.inside.painting import Painting, layer_size, read_painting
+from pages._ui.inside.stroke import Stroke, painted
 from pages._ui.inside.view import Plan
 from pages._ui.library import Picture
 from pages._ui.live.settings import LiveSettings
@@ -37,6 +39,12 @@ def painting_of(picture: Picture, key: str) -> Painting:
     return read_painting(kept.get(picture.digest), picture.digest, layer_size(picture.pixels))
 
 
+def paint_first(picture: Picture, stroke: Stroke) -> None:
+    """Paint a stroke on a picture unless somebody painted there before, be it that they took it away again."""
+    kept = st.session_state.setdefault(_PAINTINGS, {})
+    kept.setdefault(picture.digest, painted(stroke, picture.pixels, picture.digest))
+
+
 def look(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveSettings) -> View:
     """Run the network on a painted picture, where that was not done before, and apply the mask's rule.
 
@@ -44,15 +52,15 @@ def look(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveS
         DraemError: the network gives no finite numbers, or the device's memory ran out.
     """
     predictor = workspace.predictor
-    painted = painting.on(picture.pixels)
-    traced = traced_picture(predictor, picture, painting, painted)
+    seen = painting.on(picture.pixels)
+    traced = traced_picture(predictor, picture, painting, seen)
     post_process = PostProcess(rule.sensitivity, rule.kernel_size, rule.min_area)
     return View(
         title=picture.name,
         digest=picture.digest,
         pixels=picture.pixels,
-        clean=resize_picture(picture.pixels, predictor.card.input_size, predictor.card.resize_filter),
-        painted=painted,
+        clean=_clean(picture.digest, predictor.card.input_size, predictor.card.resize_filter, picture.pixels),
+        painted=seen,
         painting=painting,
         trace=traced,
         stages=(*traced.stages, *mask_stages(traced.prediction.anomaly_map, post_process)),
@@ -60,6 +68,11 @@ def look(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveS
         score_rule=text(f"score_rule.{predictor.card.score_rule}"),
         plan=plan(workspace.checkpoint, predictor.card.input_size),
     )
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _clean(digest: str, size: tuple[int, int], resize_filter: ResizeFilter, _pixels: np.ndarray) -> np.ndarray:
+    return resize_picture(_pixels, size, resize_filter)
 
 
 def traced_picture(

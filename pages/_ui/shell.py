@@ -19,7 +19,7 @@ from draem_core.errors import DraemError
 from draem_core.inference import Predictor
 from draem_core.precision import Precision
 from draem_core.render import heatmap
-from pages._ui import address, library
+from pages._ui import address, lesson, library
 from pages._ui.checkpoint_card import render_checkpoint_card
 from pages._ui.checkpoint_upload import render_checkpoint_upload
 from pages._ui.paths import ROOT, checkpoint_folder, dataset_roots, run_folder, short_name, upload_folder
@@ -63,6 +63,7 @@ class Workspace:
 def start_window(page: str) -> None:
     """Set the window up and draw the navigation. The first call of a page that needs no checkpoint."""
     address.arrive(page)
+    lesson.arrange(page)
     title = f"{text(f'page.{page}')} · DRAEM Heatmap Explorer"
     st.set_page_config(page_title=title, page_icon=_icon(), layout="wide")
     speak()
@@ -72,6 +73,7 @@ def start_window(page: str) -> None:
         for name, (file, icon) in PAGES.items():
             if (ROOT / file).exists():
                 st.page_link(file, label=text(f"page.{name}"), icon=f":material/{icon}:")
+        lesson.render_entry()
         choose_language()
 
 

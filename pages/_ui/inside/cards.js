@@ -66,6 +66,7 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
     for (const figure of root.querySelectorAll("[data-result]")) {
       const stage = view.stages.find(({ name }) => name === figure.dataset.result);
       const shown = figure.querySelector(".shown");
+      figure.classList.toggle("is-opened", stage.name === view.opened.stage);
       if (!shown.firstChild) shown.append(document.createElement("canvas"));
       copyCanvas(stage.draw(), shown.firstChild);
       shown.onclick = (event) => followAt(event, shown);
@@ -139,7 +140,13 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
     return box;
   }
 
-  return { show, scrollToOpened: () => detail.scrollIntoView({ behavior: "smooth", block: "nearest" }) };
+  /** Bring a part that Python asked for under the window's top; the followed pixel's numbers to its bottom. */
+  function scrollTo(part) {
+    if (part === "pixel") root.querySelector("[data-slot=pixel]").scrollIntoView({ block: "end" });
+    else (part === "stage" ? detail.closest(".stage-group") : root.querySelector(".results")).scrollIntoView({ block: "start" });
+  }
+
+  return { show, scrollTo, scrollToOpened: () => detail.scrollIntoView({ behavior: "smooth", block: "nearest" }) };
 }
 
 function factsOf(stage, words) {

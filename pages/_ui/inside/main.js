@@ -30,9 +30,11 @@ function createInside(root) {
     if (!isOtherPicture && next.stroke < stroke) return; // answers an older stroke; the newer one is on its way
     if (view === null) click = next.click;
     if (isOtherPicture) [stroke, sentAt, waited] = [next.stroke, 0, null]; // each picture counts its own
+    const isOrder = next.order.number > (view?.order.number ?? 0);
     view = next;
     if (look === null || next.click === click) look = next.look;
     show();
+    if (isOrder) cards.scrollTo(view.order.part);
     if (sentAt && view.stroke === stroke) requestAnimationFrame(showTime);
   }
 

@@ -6,7 +6,7 @@ Draws nothing itself.
 
 import math
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -26,14 +26,18 @@ from pages._ui.live.payload import padded, with_header
 from pages._ui.texts import texts_under
 
 PICTURES = ("image", "reconstruction")
+Part = Literal["results", "pixel", "stage"]
 TWO_CLASSES = ("logits", "probabilities")
 CHANNELS_SHOWN = 16
 _SHOWN_SIDE, _SMALL_SIDE = 256, 96  # pixels that are sent of a stage's longest side, and of one channel among many
 _SCALES = ("probability", "viridis", "RdBu_r", "gray")
 
 
-def pack(view: View, look: Look, brushes: Brushes, click: object) -> bytes:
-    """The page's payload for a view and a look at it; ``click`` goes back to the browser, which numbers its looks."""
+def pack(view: View, look: Look, brushes: Brushes, click: object, order: tuple[int, Part] = (0, "results")) -> bytes:
+    """The page's payload for a view and a look at it; ``click`` goes back to the browser, which numbers its looks.
+
+    order: a number, and the part of the page that the browser scrolls to when the number has grown.
+    """
     arrays: list[np.ndarray] = [_shrunk(view.pixels, max(layer_size(view.pixels)))]
     opened = view.stage(look.stage)
     cards = []
@@ -56,6 +60,7 @@ def pack(view: View, look: Look, brushes: Brushes, click: object) -> bytes:
         "strokes": view.painting.strokes,
         "look": asdict(look),
         "click": click if isinstance(click, int | float) else 0,
+        "order": {"number": order[0], "part": order[1]},
         "painted": view.painting.layer is not None,
         "score": view.trace.prediction.image_score,
         "rule": view.score_rule,

@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages._ui.texts.catalogue import ENGLISH, Language, language_for, names_in, read_languages
 
-__all__ = ["choose_language", "language", "linked_language", "speak", "text", "texts_under"]
+__all__ = ["choose_language", "language", "linked_language", "names_of", "speak", "text", "texts_under"]
 
 FOLDER = Path(__file__).parent
 _CHOSEN = "lang"  # in the session and in the link
@@ -28,6 +28,11 @@ def text(key: str, **values: object) -> str:
     if names_in(template) != values.keys():
         raise ValueError(f"{key} takes the values {sorted(names_in(template))}, not {sorted(values)}")
     return template.format(**values)
+
+
+def names_of(key: str) -> frozenset[str]:
+    """Return the names of the values that the text under a key takes; raises KeyError."""
+    return names_in(language().texts[key])
 
 
 def texts_under(prefix: str) -> dict[str, str]:

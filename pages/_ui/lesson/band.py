@@ -1,0 +1,122 @@
+"""The lesson's card over the page: question, answer on demand, back and next, by keys too; a component of ours.
+
+Holds no numbers: `pages._ui.lesson.facts` reads them off what the page shows.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from draem_core.data.datasets import Dataset
+from draem_core.errors import ImageError
+from draem_core.inference import Predictor
+from draem_core.types import Prediction
+from pages._ui import library
+from pages._ui.inside.settings import Look
+from pages._ui.inside.view import View as InsideView
+from pages._ui.lesson import course, facts
+from pages._ui.lesson.facts import Facts, InsideScene, SyntheticScene
+from pages._ui.lesson.steps import GOOD, STEPS, InsideStep, Step
+from pages._ui.library import Picture
+from pages._ui.synthetic.settings import SyntheticSettings
+from pages._ui.synthetic.view import View as SyntheticView
+from pages._ui.texts import language, names_of, text, texts_under
+
+_FOLDER = Path(__file__).parent
+_KEY = "lesson_band"
+_MINUS = re.compile(r"(?<![\w)])-(?=\d)")  # before a number
+_DEMO = "python -m draem_core demo"
+_TRAIN = "python -m draem_core train --config checkpoints/configs/demo_metal.toml"
+
+_mount = st.components.v2.component(
+    "draem_lesson",
+    html=(_FOLDER / "band.html").read_text("utf-8"),
+    css=(_FOLDER / "band.css").read_text("utf-8"),
+    js=(_FOLDER / "band.js").read_text("utf-8"),
+)
+
+
+def render_entry() -> None:
+    """Draw the link that begins the lesson, or goes on with it, and say what it lacks where it was asked for."""
+    if course.number():
+        if missing := course.missing():
+            with st.container():
+                names = ", ".join(f"`{name}`" for name in missing)
+                st.warning(text("lesson.missing", names=names, demo=_DEMO, train=_TRAIN), icon=":material/school:")
+        return
+    at = course.last()
+    label = text("lesson.start") if at == 1 else text("lesson.resume", step=at)
+    file = course.FILES[STEPS[at - 1].page]
+    st.page_link(file, label=label, icon=":material/school:", query_params={"lesson": str(at)})
+
+
+def render_on_inside(
+    predictor: Predictor, dataset: Dataset | None, picture: Picture, view: InsideView, look: Look
+) -> None:
+    """Draw the card over the Inside page, where it is part of the lesson now."""
+    step = course.step()
+    if isinstance(step, InsideStep):
+        grid = view.trace.prediction.anomaly_map.shape
+        good = _prediction_of(GOOD, predictor, dataset)
+        truth = _truth(picture, (grid[0], grid[1]))
+        scene = InsideScene(view, truth, look.pixel, good, library.prediction(predictor, picture))
+        _render(step, facts.INSIDE[step.key](scene))
+
+
+def render_on_synthetic(view: SyntheticView, look: Callable[[SyntheticSettings], SyntheticView]) -> None:
+    """Draw the card over the Synthetic page, where it is part of the lesson now."""
+    step = course.step()
+    if step is not None and not isinstance(step, InsideStep):
+        _render(step, facts.SYNTHETIC[step.key](SyntheticScene(view, look)))
+
+
+def _render(step: Step, found: Facts | None) -> None:
+    data = {
+        "step": STEPS.index(step) + 1,
+        "count": len(STEPS),
+        "lang": language().code,
+        "words": texts_under("lesson.band"),
+        "title": text(f"lesson.step.{step.key}.title"),
+        "question": _told(f"lesson.step.{step.key}.question", found),
+        "hand": text(f"lesson.step.{step.key}.hand"),
+        "answer": _told(f"lesson.step.{step.key}.answer", found) if course.is_answered() else None,
+    }
+
+    def gone() -> None:
+        sent = st.session_state[_KEY].go
+        if isinstance(sent, dict) and isinstance(sent.get("to"), int | float):
+            course.go(int(sent["to"]))
+
+    def answered() -> None:
+        sent = st.session_state[_KEY].answer
+        if isinstance(sent, dict):
+            course.answer(bool(sent.get("shown")))
+
+    _mount(key=_KEY, data=data, on_go_change=gone, on_answer_change=answered)
+
+
+def _told(key: str, found: Facts | None) -> str:
+    """Return a question or an answer with its numbers; a hint where the picture on the page has none."""
+    if not names_of(key):
+        return text(key)
+    if found is None:
+        return text("lesson.nothing_to_tell")
+    return _MINUS.sub("−", text(key, **{name: found[name] for name in names_of(key)}))
+
+
+def _truth(picture: Picture, grid: tuple[int, int]) -> np.ndarray | None:
+    try:
+        return library.gt_mask(picture, grid)
+    except ImageError:
+        return None  # the card then tells of no defect
+
+
+def _prediction_of(name: str, predictor: Predictor, dataset: Dataset | None) -> Prediction | None:
+    sample = next((one for one in dataset.samples if one.name == name), None) if dataset else None
+    try:
+        return library.prediction(predictor, library.dataset_picture(sample)) if sample else None
+    except ImageError:
+        return None

@@ -1,0 +1,90 @@
+"""The lesson's steps in their order: what each sets the page to. Their words lie in the language files, by ``key``.
+
+Knows no Streamlit and no numbers: those are computed when somebody asks for the answer.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from draem_core.synthesis.sample import Hand
+from pages._ui.inside.payload import Part
+from pages._ui.inside.settings import Look
+from pages._ui.inside.stroke import Stroke
+from pages._ui.live.settings import LiveSettings
+from pages._ui.synthetic.settings import Choice, SyntheticSettings
+
+CHECKPOINT, DATASET = "checkpoints/metal.safetensors", "datasets/demo/metal"
+GOOD, DEFECT = "test/good/010.png", "test/scratch/001.png"
+FAINT_BETA = 0.97  # the image's share; training draws 0 … 0.8
+
+
+@dataclass(frozen=True)
+class InsideStep:
+    """A step on the Inside page.
+
+    key: of its words. picture: of the demo dataset. look: the stage that is opened, the pixel that is followed.
+    part: what of the page is scrolled to. stroke: painted on the picture when it has no
+    paint yet.
+    """
+
+    key: str
+    picture: str
+    look: Look
+    part: Part = "results"
+    stroke: Stroke | None = None
+
+    @property
+    def page(self) -> Literal["inside"]:
+        return "inside"
+
+    @property
+    def rule(self) -> LiveSettings:
+        """What makes the mask."""
+        return LiveSettings()
+
+
+@dataclass(frozen=True)
+class SyntheticStep:
+    """A step on the Synthetic page; ``settings.step`` is the stage that is pointed at."""
+
+    key: str
+    settings: SyntheticSettings
+    picture: str = GOOD
+
+    @property
+    def page(self) -> Literal["synthetic"]:
+        return "synthetic"
+
+    @property
+    def rule(self) -> LiveSettings:
+        """What makes the mask."""
+        return self.settings.rule
+
+
+Step = InsideStep | SyntheticStep
+
+
+def _synthetic(stage: str, hand: Hand | None = None) -> SyntheticSettings:
+    return SyntheticSettings.joined(LiveSettings(), Choice(step=stage), hand or Hand())
+
+
+STEPS: tuple[Step, ...] = (
+    InsideStep("good", GOOD, Look("anomaly_map")),
+    InsideStep("defect", DEFECT, Look("anomaly_map")),
+    InsideStep("reconstruction", DEFECT, Look("reconstruction")),
+    InsideStep("difference", "test/corrosion/008.png", Look("difference")),
+    InsideStep("softmax", DEFECT, Look("logits", row=179, column=76), part="pixel"),
+    InsideStep("mask", DEFECT, Look("pred_mask")),
+    InsideStep("verdict", "test/good/007.png", Look("opened"), part="stage"),
+    InsideStep(
+        "paint",
+        "test/good/024.png",
+        Look("anomaly_map"),
+        stroke=Stroke("#8f5a3c", 0.04, ((0.22, 0.62), (0.3, 0.7), (0.36, 0.72))),
+    ),
+    SyntheticStep("noise", _synthetic("threshold")),
+    SyntheticStep("blend", _synthetic("blend")),
+    SyntheticStep("faint", _synthetic("beta", Hand(beta=FAINT_BETA))),
+    InsideStep("limit", "test/corrosion/010.png", Look("anomaly_map")),
+    InsideStep("summary", DEFECT, Look("pred_mask")),
+)
