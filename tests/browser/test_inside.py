@@ -50,6 +50,7 @@ class Inside:
 
     def stroke(self, *points: tuple[float, float]) -> None:
         """Draw through points in shares of the picture and wait for the result."""
+        self.settle()
         self.slot("easel").scroll_into_view_if_needed()
         self.page.mouse.move(*self.easel_point(*points[0]))
         self.page.mouse.down()
@@ -57,6 +58,11 @@ class Inside:
             self.page.mouse.move(*self.easel_point(*point), steps=6)
         self.page.mouse.up()
         self.wait_for_result()
+
+    def settle(self) -> None:
+        """Wait until the page runs no more: until then it may still move under the pointer."""
+        app = self.page.get_by_test_id("stApp")
+        expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENCE)
 
     def wait_for_result(self) -> None:
         # the component lies in a shadow root, which document.querySelector does not look into
