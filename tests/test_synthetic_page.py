@@ -5,6 +5,7 @@ import math
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from pages._ui.shell import Workspace
 from pages._ui.synthetic import SyntheticSettings, View
 from pages._ui.synthetic.drawings import OUTLINE, arrows, outlined, rectangle
 from pages._ui.synthetic.payload import cards_of, pack
+from pages._ui.synthetic.pixel import follow
 from pages._ui.synthetic.settings import FIRST_SEED, Choice, read
 from pages._ui.synthetic_areas import histogram, told
 from pages._ui.synthetic_wall import shrunk
@@ -328,6 +330,43 @@ def test_a_rectangle_covers_the_pieces_pixels(home: Path) -> None:
     assert rectangle(draw, draw.target[0]) == "M30.5 25.5L50.5 25.5L50.5 35.5L30.5 35.5Z"
     assert np.argwhere(view.truth).min(axis=0).tolist() == [25, 30]
     assert np.argwhere(view.truth).max(axis=0).tolist() == [35, 50]
+
+
+# --- one pixel ------------------------------------------------------------------------------------------------------
+
+
+def followed(view: View) -> dict[str, str]:
+    return dict(follow(view) or [])
+
+
+def test_a_followed_pixel_tells_each_stages_number_and_works_the_blend_out(home: Path) -> None:
+    plain = view_of(home, seed=3, coin="painted", beta=0.25)
+    row, column = (int(at) for at in np.argwhere(plain.truth)[0])
+    view = view_of(home, seed=3, coin="painted", beta=0.25, at_row=row, at_column=column)
+    assert view.sample.texture is not None
+    told = followed(view)
+    assert told["Pixel"] == f"row {row}, column {column}"
+    assert "so M = 1" in told["Perlin noise"]
+    x = float(view.sample.image[0, row, column])
+    t = float(view.sample.texture.steps[-1][0, row, column])
+    assert told["β·x + (1 − β)·t"].startswith(f"R: 0.250·{x:.3f} + 0.750·{t:.3f} = {0.25 * x + 0.75 * t:.3f}; G")
+    assert f"{view.prediction.anomaly_map[row, column]:.4f}: anomalous and" in told["Anomaly map"]
+    good = followed(replace(view, settings=replace(view.settings, at_row=0, at_column=0)))
+    assert ("so M = 0" in good["Perlin noise"]) is not bool(view.truth[0, 0])
+
+
+def test_a_followed_pixel_of_a_piece_tells_where_it_was(home: Path) -> None:
+    put = {"piece_turn": 0.0, "from_row": 10, "from_column": 20, "to_row": 30, "to_column": 50, "turn": 0.0}
+    view = view_of(home, seed=5, kind="cutpaste", coin="painted", at_row=30, at_column=50, **put)
+    colours = ", ".join(f"{float(value):.3f}" for value in good_image(home)[:, 10, 20])
+    assert f"shows what was at row 10, column 20, ({colours})" in followed(view)["Mask M"]
+
+
+def test_no_pixel_is_followed_outside_of_the_picture(home: Path) -> None:
+    assert follow(view_of(home, seed=3)) is None
+    assert follow(view_of(home, seed=3, at_row=10_000, at_column=0)) is None
+    with pytest.raises(ValueError, match="at_row is -2"):
+        Choice(at_row=-2)
 
 
 def test_settings_read_back_as_they_are_written() -> None:

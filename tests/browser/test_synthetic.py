@@ -165,6 +165,18 @@ def test_a_clean_sample_says_so_and_can_be_painted(tab: Stepper) -> None:
     expect(tab.card("noise")).to_be_visible(timeout=PATIENCE)
 
 
+def test_a_click_follows_a_pixel(tab: Stepper) -> None:
+    shown = tab.page.locator("[data-result=mask] .shown")
+    box = shown.bounding_box()
+    assert box is not None
+    shown.click(position={"x": box["width"] * 0.25, "y": box["height"] * 0.5})
+    expect(tab.slot("pixel")).to_contain_text("row 32, column 24", timeout=PATIENCE)  # of 64 × 96
+    expect(tab.card("noise").locator(".cross")).to_have_count(1)
+    assert tab.link["at_row"] == "32"
+    tab.slot("pixel").get_by_role("button").click()
+    expect(tab.card("noise").locator(".cross")).to_have_count(0, timeout=PATIENCE)
+
+
 def test_a_stage_is_enlarged_by_a_click_and_by_a_link(tab: Stepper, url: str) -> None:
     narrow = tab.card("noise").bounding_box()
     tab.card("noise").get_by_role("button", name="Perlin noise: enlarge").click()

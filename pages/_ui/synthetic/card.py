@@ -20,7 +20,7 @@ class Control:
 
     kind: "range" runs from ``low`` to ``high`` by ``step``; "steps" is a slider and "select" a list over ``values``,
     shown as ``labels``; "seed" is any whole number from 0.
-    value: what it stands at, the seed's or the hand's. None: unknown to the control, so it stands at the seed's own.
+    value: what it stands at, the seed's or the hand's; None where a seed follows the sample's, which is then ``unit``.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Card:
     """A stage.
 
     picture: (h, w, 3) uint8, or (h, w) uint8 indices into ``scale``; None where the drawing is all.
-    drawing: SVG paths by class ("lattice", "arrows", "outline", "way") in pixels of a (height, width) = ``drawn_on``.
+    drawing: SVG paths by class ("lattice", "arrows", "outline", "way") in pixels of the grid.
     ends: the values at the colour scale's ends.
     """
 
@@ -54,7 +54,6 @@ class Card:
     scale: str | None = None
     ends: tuple[float, float] | None = None
     drawing: dict[str, str] = field(default_factory=dict)
-    drawn_on: tuple[int, int] | None = None
     controls: tuple[Control, ...] = ()
 
     def header(self) -> dict[str, Any]:

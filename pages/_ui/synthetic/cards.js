@@ -49,7 +49,7 @@ function createCard(first, words, { onSet, onPoint }) {
 
   function show(card, view) {
     title = card.title;
-    showPicture(picture, card, view.grid);
+    showPicture(picture, card, view);
     showBar(bar, card, view.bars[card.scale]);
     name.textContent = card.title;
     sentence.textContent = card.sentence;
@@ -66,28 +66,36 @@ function createCard(first, words, { onSet, onPoint }) {
   return { box, show, point };
 }
 
-/** A card's pixels with its drawing on top; `grid` is the picture's (height, width). */
-function showPicture(box, card, grid) {
-  const [height, width] = card.drawn_on ?? (card.has_picture ? [card.height, card.width] : grid);
-  box.style.aspectRatio = `${grid[1]} / ${grid[0]}`;
-  box.classList.toggle("enlarged", card.has_picture && card.width < grid[1]);
+/** A card's pixels, its drawing and the followed pixel's cross; a picture that is a part of the grid's is enlarged. */
+function showPicture(box, card, { grid: [height, width], at }) {
+  const isPart = card.has_picture && !(card.height === height && card.width === width);
+  box.style.aspectRatio = `${width} / ${height}`;
+  box.classList.toggle("enlarged", isPart);
   const parts = [];
   if (card.has_picture) {
     const canvas = document.createElement("canvas");
     card.draw(canvas);
     parts.push(canvas);
   }
-  if (Object.keys(card.drawing).length) {
+  const paths = { ...card.drawing, ...(at && !isPart ? cross(at, height) : {}) };
+  if (Object.keys(paths).length) {
     const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
-    for (const [name, path] of Object.entries(card.drawing)) drawing.append(svg("path", { d: path, class: name }));
+    for (const [name, path] of Object.entries(paths)) drawing.append(svg("path", { d: path, class: name }));
     parts.push(drawing);
   }
   box.replaceChildren(...parts);
 }
 
+function cross([row, column], height) {
+  const [x, y, gap, arm] = [column + 0.5, row + 0.5, height / 60, height / 18];
+  const d = [[1, 0], [-1, 0], [0, 1], [0, -1]]
+    .map(([a, b]) => `M${x + gap * a} ${y + gap * b}L${x + arm * a} ${y + arm * b}`)
+    .join("");
+  return { casing: d, cross: d };
+}
+
 function showBar(bar, card, rgb) {
-  bar.hidden = !card.ends;
-  if (!card.ends) return;
+  if (!card.ends) return bar.replaceChildren();
   const steps = Array.from({ length: 17 }, (_, i) => {
     const at = 3 * Math.round((i * 255) / 16);
     return `rgb(${rgb.slice(at, at + 3).join(" ")})`;

@@ -45,7 +45,7 @@ function createKnob(first, words, onSet) {
   } else {
     input.type = "range";
     input.oninput = () => {
-      say();
+      say(chosen());
       onSet(name, chosen());
     };
     input.onpointerdown = () => (held = true);
@@ -56,11 +56,11 @@ function createKnob(first, words, onSet) {
     return kind === "steps" ? knob.values[input.valueAsNumber] : input.valueAsNumber;
   }
 
-  function say() {
-    if (kind !== "range" && kind !== "steps") return;
+  /** Tell the value: the exact one where the seed drew it, though the thumb can only stand at a step. */
+  function say(exact) {
     const share = (input.valueAsNumber - input.min) / (input.max - input.min || 1);
     input.style.setProperty("--position", `calc(8px + (100% - 16px) * ${share})`);
-    value.textContent = told(knob, chosen());
+    value.textContent = told(knob, exact);
     input.setAttribute("aria-valuetext", value.textContent);
   }
 
@@ -69,12 +69,12 @@ function createKnob(first, words, onSet) {
     box.classList.toggle("by-hand", knob.by_hand);
     release.hidden = !knob.by_hand;
     if (kind === "select") input.value = knob.value;
-    else if (kind === "seed") input.value = knob.value ?? "";
+    else if (kind === "seed") Object.assign(input, { value: knob.value ?? "", placeholder: knob.unit });
     else if (!held) {
       const [least, most, step] = kind === "steps" ? [0, knob.values.length - 1, 1] : [knob.low, knob.high, knob.step];
       Object.assign(input, { min: least, max: most, step });
       input.value = kind === "steps" ? knob.values.indexOf(knob.value) : knob.value;
-      say();
+      say(knob.value);
     }
   }
 

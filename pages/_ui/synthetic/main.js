@@ -79,6 +79,7 @@ function createStepper(root) {
         return pair;
       }),
     );
+    showPixel();
     cards.show(view);
     cards.point(answer.step);
     showState();
@@ -120,14 +121,34 @@ function createStepper(root) {
       const card = view.cards.find((one) => one.key === key);
       const figure = element("figure", "");
       figure.dataset.result = key;
-      const canvas = document.createElement("canvas");
-      card.draw(canvas);
-      canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `${card.title}. ${card.facts.join(". ")}`);
-      figure.append(canvas, element("figcaption", "", card.title));
+      const shown = element("div", "shown");
+      shown.setAttribute("role", "img");
+      shown.setAttribute("aria-label", `${card.title}. ${card.facts.join(". ")}`);
+      shown.title = view.words.click_told;
+      shown.onclick = (event) => follow(event, shown);
+      showPicture(shown, card, view);
+      figure.append(shown, element("figcaption", "", card.title));
       return figure;
     });
     slot("hero").replaceChildren(...figures);
+  }
+
+  function follow({ clientX, clientY }, box) {
+    const { left, top, width, height } = box.getBoundingClientRect();
+    const cell = (share, count) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
+    const [rows, columns] = view.grid;
+    tell({ at_row: cell((clientY - top) / height, rows), at_column: cell((clientX - left) / width, columns) });
+  }
+
+  function showPixel() {
+    const { words, pixel } = view;
+    if (!pixel) return slot("pixel").replaceChildren(element("span", "hint", words.click_told));
+    const list = element("dl", "");
+    for (const [name, value] of pixel) list.append(element("dt", "", name), element("dd", "", value));
+    const forget = element("button", "link", words.forget);
+    forget.type = "button";
+    forget.onclick = () => tell({ at_row: -1, at_column: -1 });
+    slot("pixel").replaceChildren(list, forget);
   }
 
   function showState() {

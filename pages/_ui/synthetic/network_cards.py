@@ -44,7 +44,6 @@ def network_cards(view: View) -> list[Card]:
             np.where(view.pred_mask, 255, 0).astype(np.uint8),
             (text("synthetic.fact.rule", threshold=1 - view.rule.sensitivity), share_of(view.pred_mask)),
             scale="gray",
-            ends=(0.0, 1.0),
         ),
         Card(
             "comparison",

@@ -12,6 +12,7 @@ from pages._ui.live.payload import padded, with_header
 from pages._ui.synthetic.card import Card, as_picture, control, shape_and_range, signed
 from pages._ui.synthetic.network_cards import auroc_told, iou_told, network_cards
 from pages._ui.synthetic.piece_cards import piece_cards
+from pages._ui.synthetic.pixel import follow
 from pages._ui.synthetic.settings import KINDS
 from pages._ui.synthetic.texture_cards import NOISE_COLOURS, mask_card, texture_cards
 from pages._ui.synthetic.view import View
@@ -49,6 +50,8 @@ def pack(view: View, revision: int, click: object) -> bytes:
         "is_clean": view.sample.is_clean,
         "hero": ["good", "paste" if view.sample.piece else "blend", "mask", "anomaly_map"],
         "verdict": _verdict(view),
+        "at": view.at,
+        "pixel": follow(view),
         "scales": {name: scale_colours(name).ravel().tolist() for name in _SCALES},
         "cards": [card.header() for card in cards],
         "grid": view.truth.shape,
@@ -73,7 +76,7 @@ def _good_card(view: View, group: str) -> Card:
             turned or text("synthetic.fact.not_turned"),
             text("synthetic.fact.turn_chance", share=ROTATE_SHARE),
         ),
-        controls=(control(view.settings, "turn", "range", round(sample.turn, 1), span=(-90, 90, 0.5), unit="°"),),
+        controls=(control(view.settings, "turn", "range", round(sample.turn, 1), span=(-90, 90, 0.1), unit="°"),),
     )
 
 

@@ -39,7 +39,6 @@ def piece_cards(view: View, stages: PieceStages) -> list[Card]:
                 text("synthetic.fact.centre", row=round(from_row), column=round(from_column)),
             ),
             drawing={"outline": rectangle(draw, draw.source[0])},
-            drawn_on=size,
             controls=(
                 control(settings, "from_column", "range", round(from_column), span=(0, size[1] - 1, 1)),
                 control(settings, "from_row", "range", round(from_row), span=(0, size[0] - 1, 1)),
@@ -53,7 +52,7 @@ def piece_cards(view: View, stages: PieceStages) -> list[Card]:
             controls=(
                 control(settings, "piece_height", "range", round(height), span=(1, size[0], 1)),
                 control(settings, "piece_width", "range", round(width), span=(1, size[1], 1)),
-                control(settings, "piece_turn", "range", round(turn, 1), span=(-90, 90, 0.5), unit="°"),
+                control(settings, "piece_turn", "range", round(turn, 1), span=(-90, 90, 0.1), unit="°"),
             ),
         ),
         Card(
@@ -78,7 +77,6 @@ def piece_cards(view: View, stages: PieceStages) -> list[Card]:
                 ),
             ),
             drawing={"outline": rectangle(draw, draw.target[0]), "way": way(draw)},
-            drawn_on=size,
             controls=(
                 control(settings, "to_column", "range", round(to_column), span=(0, size[1] - 1, 1)),
                 control(settings, "to_row", "range", round(to_row), span=(0, size[0] - 1, 1)),

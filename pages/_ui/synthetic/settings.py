@@ -13,6 +13,7 @@ from pages._ui.live.settings import LiveSettings, read_settings
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FIRST_SEED = 17  # the page opens with a clear anomaly
 MOST_SEED = 2**31 - 1
+NONE = -1
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Choice:
 
     seed: of the sample. kind: "texture" or "cutpaste". textures: a folder's short name, empty for the built-in ones.
     step: the key of the stage that is pointed at, empty for none.
+    at_row, at_column: the pixel that is followed, on the map's grid; −1 follows none.
 
     Raises ValueError, in a sentence, for a value outside its range.
     """
@@ -29,10 +31,15 @@ class Choice:
     kind: Kind = "texture"
     textures: str = ""
     step: str = ""
+    at_row: int = NONE
+    at_column: int = NONE
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= MOST_SEED:
             raise ValueError(f"seed is {self.seed}; it must lie between 0 and {MOST_SEED}")
+        for name in ("at_row", "at_column"):
+            if getattr(self, name) < NONE:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be {NONE} or more")
         if self.kind not in KINDS:
             raise ValueError(f"kind is {self.kind!r}; it must be one of {', '.join(KINDS)}")
 

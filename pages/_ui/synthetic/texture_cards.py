@@ -42,11 +42,10 @@ def _shape_cards(view: View, stages: TextureStages) -> list[Card]:
             None,
             (text("synthetic.fact.lattice", rows=rows, columns=columns, points=f"{points:,}"),),
             drawing={"lattice": lattice(noise, truth.shape), "arrows": arrows(noise, truth.shape)},
-            drawn_on=truth.shape,
             controls=(
                 _scale_control(settings, "scale_x", columns),
                 _scale_control(settings, "scale_y", rows),
-                control(settings, "gradients", "seed", settings.gradients),
+                control(settings, "gradients", "seed", settings.gradients, unit=str(settings.seed)),
             ),
         ),
         _noise_card("noise", stages.straight, (shape_and_range(stages.straight),)),
@@ -57,7 +56,7 @@ def _shape_cards(view: View, stages: TextureStages) -> list[Card]:
                 text("synthetic.fact.turned", degrees=signed(angle, 1)),
                 text("synthetic.fact.outside", share=float((turned == 0).double().mean())),
             ),
-            controls=(control(settings, "angle", "range", round(angle, 1), span=(-90, 90, 0.5), unit="°"),),
+            controls=(control(settings, "angle", "range", round(angle, 1), span=(-90, 90, 0.1), unit="°"),),
         ),
         Card(
             "threshold",
@@ -108,7 +107,7 @@ def _change_card(settings: SyntheticSettings, place: int, change: Change, before
     labels = tuple(text(f"synthetic.change.{one}.title") for one in known)
     controls = [control(settings, f"change_{place}", "select", name, values=known, labels=labels)]
     if place == len(("change_1", "change_2", "change_3")):
-        controls.append(control(settings, "strengths", "seed", settings.strengths))
+        controls.append(control(settings, "strengths", "seed", settings.strengths, unit=str(settings.seed)))
     return Card(
         f"change_{place}",
         "texture",
@@ -154,9 +153,7 @@ def _blend_cards(view: View, stages: TextureStages) -> list[Card]:
 
 def mask_card(view: View, group: str) -> Card:
     """Return the card of the truth."""
-    return Card(
-        "mask", group, np.where(view.truth, 255, 0).astype(np.uint8), (share_of(view.truth),), scale="gray", ends=(0, 1)
-    )
+    return Card("mask", group, np.where(view.truth, 255, 0).astype(np.uint8), (share_of(view.truth),), scale="gray")
 
 
 def _folder_control(view: View) -> Control:

@@ -40,6 +40,13 @@ class View:
     rule: PostProcess
     score_rule: str
 
+    @property
+    def at(self) -> tuple[int, int] | None:
+        """The followed pixel, (row, column); None where none is, or none that the picture has."""
+        row, column = self.settings.at_row, self.settings.at_column
+        height, width = self.truth.shape
+        return (row, column) if 0 <= row < height and 0 <= column < width else None
+
     @cached_property
     def truth(self) -> np.ndarray:
         """(H, W) bool."""
