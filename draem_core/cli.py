@@ -9,20 +9,14 @@ import traceback
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from draem_core.apply import UNFINISHED, Verdict, apply_recipe, find_sources, open_recipe
 from draem_core.checkpoints import load_checkpoint
 from draem_core.data.datasets import open_dataset
 from draem_core.data.demo import make_demo
-from draem_core.data.pictures import load_pictures
-from draem_core.data.textures import load_textures
-from draem_core.devices import keep_freed_memory
 from draem_core.doctor import examine
 from draem_core.errors import DraemError
 from draem_core.figure_command import figure_command
@@ -30,17 +24,10 @@ from draem_core.inference import Predictor
 from draem_core.precision import Precision
 from draem_core.recipe import load_recipe
 from draem_core.scoring import METRIC_NAMES, score_dataset
-from draem_core.training.config import make_config
-from draem_core.training.labelled import few_of_each_kind, load_labelled
-from draem_core.training.loop import train
-from draem_core.training.parallel import torchrun_rank
-from draem_core.training.reports import EpochReport, StepReport
-from draem_core.training.run_folder import RunFolder
-from draem_core.training.tensorboard import TensorBoardLog
-from draem_core.training.validation import disagreement
+from draem_core.terminal import console, progress_bar
+from draem_core.train_command import train_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-console = Console()
 
 
 def main() -> None:
@@ -55,113 +42,7 @@ def main() -> None:
         raise SystemExit(2) from error
 
 
-@app.command("train")
-def train_command(
-    config: Annotated[Path | None, typer.Option(help="TOML file; options given here win over it.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Category folder, e.g. datasets/demo/fabric.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder; one that exists is resumed.")] = None,
-    anomaly_sources: Annotated[Path | None, typer.Option(help="Folder of textures; default: built-in ones.")] = None,
-    start_from: Annotated[Path | None, typer.Option(help="Begin with this checkpoint's weights.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the good images. Default 700.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images per step. Default 8.")] = None,
-    width: Annotated[
-        tuple[int, int] | None, typer.Option(help="Base widths of the two networks. Default 128 64.")
-    ] = None,
-    sspcab: Annotated[bool | None, typer.Option(help="Put an SSPCAB into the reconstructive network.")] = None,
-    crop_size: Annotated[int | None, typer.Option(help="Train on random squares of this side. Default: all.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adam or adamw.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Default 0.0001.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="original, anomalib or cosine.")] = None,
-    loss_weight: Annotated[
-        list[str] | None, typer.Option(help="What a part of the loss weighs, e.g. l1=1; repeat for several.")
-    ] = None,
-    cutpaste_share: Annotated[float | None, typer.Option(help="Share of CutPaste anomalies. Default 0.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Default 0.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
-    validation_share: Annotated[
-        float | None, typer.Option(help="Share of good images held out and judged each epoch. Default 0.")
-    ] = None,
-    test_every: Annotated[
-        int | None, typer.Option(help="Judge the test set every so many epochs; 0 never. Default 0.")
-    ] = None,
-    patience: Annotated[
-        int | None, typer.Option(help="Stop after so many epochs without a better validation loss. Default never.")
-    ] = None,
-    probes: Annotated[int | None, typer.Option(help="Images whose repaint is kept at each epoch. Default 8.")] = None,
-    keep: Annotated[int | None, typer.Option(help="Newest checkpoints to keep; 0 keeps all. Default 3.")] = None,
-    keep_best: Annotated[bool | None, typer.Option(help="Keep the best checkpoints besides. Default yes.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; default all cores.")] = None,
-    tensorboard: Annotated[bool, typer.Option(help="Write curves for TensorBoard into the run folder too.")] = False,
-) -> None:
-    """Train DRAEM on a category's good images. Killed at any moment, the same command goes on.
-
-    On several GPUs: torchrun --nproc-per-node 4 -m draem_core train …
-    """
-    keep_freed_memory()
-    if threads:
-        torch.set_num_threads(threads)
-    given = {
-        "data": data,
-        "out": out,
-        "anomaly_sources": anomaly_sources,
-        "start_from": start_from,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "widths": width,
-        "sspcab": sspcab,
-        "crop_size": crop_size,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "loss_weights": {part: weight for part, _, weight in (text.partition("=") for text in loss_weight or ())}
-        or None,
-        "cutpaste_share": cutpaste_share,
-        "seed": seed,
-        "device": device,
-        "precision": precision,
-        "validation_share": validation_share,
-        "test_every": test_every,
-        "patience": patience,
-        "probes": probes,
-        "keep": keep,
-        "keep_best": keep_best,
-    }
-    settings = make_config(given, config)
-    settings = RunFolder(settings.out).continued(settings)
-    quiet = torchrun_rank() > 0  # the first process speaks for all
-    log = TensorBoardLog(settings.out / "tensorboard") if tensorboard and not quiet else None
-    dataset = open_dataset(settings.data)
-    images = load_pictures([sample.path for sample in dataset.train_good], settings.input_size)
-    textures = load_textures(settings.anomaly_sources, settings.train_size, settings.seed)
-    judged_by = dataset.test if settings.test_every else few_of_each_kind(dataset.test, settings.probes)
-    test = load_labelled(judged_by, settings.input_size)
-    with _progress(disable=quiet) as progress:
-        if not quiet:
-            for problem in test.problems:
-                progress.console.print(f"[yellow]Note:[/yellow] {problem}")
-            progress.console.print(f"{len(images)} good images, {len(textures)} anomaly textures → {settings.out}")
-        task = progress.add_task("training", total=None)
-
-        def on_step(report: StepReport) -> None:
-            done = (report.epoch - 1) * report.steps + report.step
-            text = (
-                f"epoch {report.epoch}/{report.epochs}  loss {report.loss:.4f}  {_duration(report.seconds_left)} left"
-            )
-            progress.update(task, total=report.epochs * report.steps, completed=done, description=text)
-            if log:
-                log.step(report)
-
-        def on_epoch(report: EpochReport) -> None:
-            progress.console.print(_epoch_line(report), highlight=False, soft_wrap=True)
-            if (warning := disagreement(report.row())) is not None:
-                progress.console.print(f"[yellow]Note:[/yellow] {warning}")
-            if log:
-                log.epoch(report)
-
-        checkpoint = train(settings, images, textures, test=test, on_step=on_step, on_epoch=on_epoch)
-    if not quiet:
-        console.print(f"Trained. Checkpoint: {checkpoint}")
+app.command("train")(train_command)
 
 
 @app.command("score")
@@ -180,7 +61,7 @@ def score_command(
     dataset = open_dataset(data)
     predictor = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
     console.print(f"{dataset.name}: {len(dataset.test)} test images on {predictor.device}, {predictor.precision}")
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("scoring", total=len(dataset.test))
 
         def on_progress(done: int, total: int) -> None:
@@ -238,7 +119,7 @@ def _apply(
     opened = open_recipe(recipe, checkpoint, device, precision)
     for note in opened.notes:
         print(f"Note: {note}", file=sys.stderr)
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("judging", total=len(sources))
 
         def on_verdict(verdict: Verdict) -> None:
@@ -266,7 +147,7 @@ def demo_command(
     seed: Annotated[int, typer.Option(help="The same seed gives the same pictures.")] = 0,
 ) -> None:
     """Draw the demo dataset: two categories in MVTec layout, offline."""
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("drawing", total=None)
         folders = make_demo(
             out, seed=seed, on_progress=lambda done, of: progress.update(task, completed=done, total=of)
@@ -285,28 +166,6 @@ def doctor_command() -> None:
     console.print(report.verdict)
     if not report.healthy:
         raise typer.Exit(1)
-
-
-def _progress(disable: bool = False) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=disable)
-
-
-def _epoch_line(report: EpochReport) -> str:
-    parts = f"l2 {report.l2:.5f}  ssim {report.ssim:.4f}  focal {report.focal:.5f}  total {report.total:.4f}"
-    speed = f"{report.images / report.seconds:.1f} images/s"
-    judged = ""
-    if report.validation:
-        judged += f"  validation {report.validation.total:.4f} (image AUROC {report.validation.image_auroc:.3f})"
-    if report.test:
-        judged += f"  test image AUROC {report.test.image_auroc:.3f}, pixel {report.test.pixel_auroc:.3f}"
-    return f"epoch {report.epoch}  {parts}{judged}  {speed}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
 
 
 def _metrics_table(metrics: dict) -> Table:

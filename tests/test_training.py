@@ -5,6 +5,7 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,15 +23,18 @@ import pytest
 import torch
 from PIL import Image
 from tiny_training import healthy_run
+from typer.testing import CliRunner
 
 from draem_core.checkpoints import load_checkpoint
+from draem_core.cli import app
 from draem_core.errors import DraemError
+from draem_core.train_command import STOPPED
 from draem_core.training import layers, losses, run_folder
 from draem_core.training.alone import alone_in, writer_of
 from draem_core.training.batches import batches, hold_out, random_crops
 from draem_core.training.config import ConfigError, TrainConfig, make_config
 from draem_core.training.labelled import LabelledImages
-from draem_core.training.loop import TrainingError, train
+from draem_core.training.loop import TrainingError, TrainingStopped, train
 from draem_core.training.run_folder import RunFolderError
 from draem_core.training.schedule import best_epochs, learning_rate
 from draem_core.training.tensorboard import TensorBoardLog
@@ -146,6 +150,35 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(tmp_path, ima
     run(tmp_path / "parts", on_epoch=reports.append)
     assert [report.epoch for report in reports] == [3], "finished epochs are not repeated"
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING, {"precision": "float16"}], ids=["plain", "everything", "float16"])
+@pytest.mark.parametrize("steps", [1, 5, 6], ids=["in the first epoch", "in the midst", "after an epoch's last step"])
+def test_stopped_after_any_step_it_goes_on_from_there_to_the_last_bit(
+    tmp_path, images, textures, labelled, changes, steps
+):
+    """Killed with -9 later on in that epoch, too."""
+
+    def run(out, **callbacks):
+        return train(config(out, **changes, batch_size=3, epochs=4), images, textures, test=labelled, **callbacks)
+
+    run(tmp_path / "whole")
+    done = []
+    with pytest.raises(TrainingStopped, match=r"Stopped at epoch \d after step \d of [23]"):
+        run(tmp_path / "parts", on_step=done.append, stop=lambda: len(done) == steps)
+    assert len(done) == steps
+    again = []
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path / "parts", on_step=lambda report: again.append(report) if len(again) < 1 else 1 / 0)
+    assert (again[0].epoch, again[0].step) == divmod_from_one(steps, done[0].steps)
+    run(tmp_path / "parts")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def divmod_from_one(finished, per_epoch):
+    """Return (epoch, step) of the next step, both from 1."""
+    epoch, step = divmod(finished, per_epoch)
+    return epoch + 1, step + 1
 
 
 def test_another_seed_is_another_run(tmp_path, images, textures):
@@ -623,6 +656,47 @@ def test_killed_with_9_the_command_goes_on_as_if_nothing_had_happened(tmp_path, 
     assert done.returncode == 0, done.stderr
     assert "epoch 1  " not in done.stdout, "finished epochs are not repeated"
     assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
+def test_asked_to_stop_the_command_ends_its_step_and_goes_on_from_there(tmp_path, command):
+    """SIGTERM, as the Train page's Stop and a shutdown send it, in the midst of an epoch of eight steps."""
+    options = ("--batch-size", "1", "--validation-share", "0", "--epochs", "2", "--precision", "float32")
+    options += ("--input-size", "64", "64")
+    whole = [sys.executable, *command(tmp_path / "whole", *options)]
+    subprocess.run(whole, cwd=ROOT, check=True, capture_output=True, timeout=240)
+    stopped = [sys.executable, *command(tmp_path / "run", *options)]
+    steps = tmp_path / "run" / "steps.csv"
+    process = subprocess.Popen(stopped, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (steps.exists() and steps.read_text().count("\n") > 10):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == STOPPED
+    done = re.search(r"Stopped at epoch (\d) after step (\d) of 8\.", said)
+    assert done, said
+    assert len(pd.read_csv(steps)) == 8 * (int(done[1]) - 1) + int(done[2]), "no step was lost"
+    subprocess.run(stopped, cwd=ROOT, check=True, capture_output=True, timeout=240)
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
+def test_every_field_is_an_option(monkeypatch):
+    seen = []
+    monkeypatch.setattr("draem_core.train_command._train", lambda settings, tensorboard, stop: seen.append(settings))
+    given = "--data a --out nowhere --width 8 4 --input-size 64 96 --loss-weight l1=0.5 --loss-weight ssim=0"
+    given += " --no-keep-best --clean-share 0.2 --focal-alpha 0.3 --checkpoint-dtype float16 --crop-size 32 --epochs 3"
+    done = CliRunner().invoke(app, ["train", *given.split()], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    expected = {"data": "a", "out": "nowhere", "widths": (8, 4), "input_size": (64, 96), "keep_best": False}
+    expected |= {"loss_weights": {"l1": 0.5, "ssim": 0}, "clean_share": 0.2, "focal_alpha": 0.3, "crop_size": 32}
+    assert seen == [TrainConfig(**expected, checkpoint_dtype="float16", epochs=3)]
+    offered = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "300"}).output
+    named = {"widths": "width", "loss_weights": "loss-weight"}
+    missing = [
+        name for name in TrainConfig.model_fields if f"--{named.get(name, name.replace('_', '-'))}" not in offered
+    ]
+    assert not missing
+    assert all(field.description for field in TrainConfig.model_fields.values())
 
 
 def test_two_processes_train_one_network(tmp_path, command):

@@ -42,9 +42,9 @@ class TrainConfig(BaseModel):
     out: Path
     """Run folder; one that exists is resumed, and keeps the settings that are not given again."""
     anomaly_sources: Path | None = None
-    """Folder of textures that are pasted into good images as made-up defects. None: built-in ones."""
+    """Folder of textures that are pasted into good images as made-up defects; without it, built-in ones."""
     start_from: Path | None = None
-    """Begin with the weights of a checkpoint of the same widths. None: with random ones."""
+    """Begin with the weights of a checkpoint of the same widths; without it, with random ones."""
     epochs: PositiveInt = 700
     """How often each image is seen. Pictures and weights are kept after each."""
     batch_size: PositiveInt = 8
@@ -56,7 +56,7 @@ class TrainConfig(BaseModel):
     input_size: tuple[PositiveInt, PositiveInt] = (256, 256)
     """Height and width that images are resized to; each divides by 32."""
     crop_size: PositiveInt | None = None
-    """Side of random squares that are trained on: quicker, suits textures, not shapes. None: whole images."""
+    """Side of random squares that are trained on: quicker, suits textures, not shapes. Without it, whole images."""
     optimizer: Literal["adam", "adamw"] = "adam"
     """adam as the original; adamw also pulls weights towards 0, by the weight decay."""
     weight_decay: NonNegativeFloat = 0.01
@@ -69,7 +69,7 @@ cosine: down to 0 after a short rise, which suits short runs."""
     loss_weights: LossWeights = LossWeights()
     """What each part of the loss weighs."""
     focal_alpha: float | None = Field(default=None, ge=0, le=1)
-    """Weight of anomalous pixels in the focal loss; good ones get the rest. None weighs both 1; \
+    """Weight of anomalous pixels in the focal loss; good ones get the rest. Without it both weigh 1; \
 1 ignores good pixels, which ruins the map."""
     clean_share: float = Field(default=0.5, ge=0, lt=1)
     """Share of samples without a made-up defect, from which the network learns silence."""
@@ -82,7 +82,7 @@ cosine: down to 0 after a short rise, which suits short runs."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """The same seed on the same processor gives the same weights."""
     device: str = "auto"
-    """Where to train: auto, cpu, cuda, cuda:1, mps. A second run on the same device waits in line."""
+    """Where to train: auto, cpu, cuda, cuda:1, mps."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Shorter floats are quicker where the device has them; auto takes bfloat16 there."""
     validation_share: float = Field(default=0.1, ge=0, le=0.5)
@@ -94,7 +94,7 @@ cosine: down to 0 after a short rise, which suits short runs."""
     probes: NonNegativeInt = 8
     """Images whose repaint and map are kept at every epoch, for the Epochs page; 0 keeps none."""
     probe_side: PositiveInt = 128
-    """Longer side of these pictures on disk, in pixels; the network sees them whole."""
+    """Longer side of the probe pictures on disk, in pixels; the network sees them whole."""
     keep: NonNegativeInt = 3
     """How many of the newest checkpoints stay on disk; 0 keeps all."""
     keep_best: bool = True

@@ -20,8 +20,10 @@ class RunFolderError(DraemError):
 class Journal:
     """Rows whose first column is the epoch. Rows are whole lines; only a kill can leave half of the last one."""
 
-    def __init__(self, path: Path, columns: Sequence[str], finished_epochs: int) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], finished_epochs: int, steps: int = 0) -> None:
         """Open ``path``, created where it is missing, and drop what lies after ``finished_epochs``.
+
+        steps: how many of the next epoch's rows are kept, of a file with a row a step.
 
         Raises:
             OSError: the file cannot be written.
@@ -30,7 +32,9 @@ class Journal:
         kept = [_line(columns)]
         if path.is_file():
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
-            kept += [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) <= finished_epochs]
+            rows = [(int(line.split(",", 1)[0]), line) for line in lines if line.endswith("\n")]
+            kept += [line for epoch, line in rows if epoch <= finished_epochs]
+            kept += [line for epoch, line in rows if epoch == finished_epochs + 1][:steps]
         write_atomically(path, "".join(kept).encode())
 
     def append(self, rows: Iterable[Sequence[Cell]]) -> None:

@@ -19,16 +19,20 @@ def main(ticket: Path, run: Path, niceness: int) -> int:
     os.nice(niceness)
     status = _train(run)
     write_atomically(run / "ended.json", json.dumps({"status": status}).encode())
-    return status
+    return status or 0
 
 
-def _train(run: Path) -> int:
+def _train(run: Path) -> int | None:
+    """Train and return the exit status, None if the training was stopped."""
     from draem_core.cli import main as command_line  # heavy, and of no use to a process that waits
+    from draem_core.train_command import STOPPED
 
     sys.argv = ["draem_core", "train", "--config", str(run / "train.toml")]
     try:
         command_line()
     except SystemExit as end:
+        if end.code == STOPPED:
+            return None
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()

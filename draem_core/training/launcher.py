@@ -30,7 +30,7 @@ from draem_core.training.schedule import patience_is_spent
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PROJECT = Path(__file__).resolve().parents[2]
 _COMMAND = (sys.executable, "-m", "draem_core.training.launched")
-_GRACE = 10.0  # s between asking a process to stop and killing it
+_GRACE = 60.0  # s between asking a process to stop, which ends its step first, and killing it
 
 
 class LaunchError(DraemError):
@@ -118,7 +118,7 @@ class Launcher:
             raise
 
     def resume(self, name: str) -> Ticket:
-        """Go on with a run after its last finished epoch.
+        """Go on with a run after the step that it was stopped at, or its last finished epoch if it was killed.
 
         Raises:
             LaunchError: the folder holds no training, or another process seems to write to it.
@@ -132,7 +132,7 @@ class Launcher:
         return self._launch(config)
 
     def stop(self, name: str, grace: float = _GRACE) -> None:
-        """End a run's process, or take it out of the line; what is finished stays. Returns when it has ended."""
+        """End a run's process after its present step, or take it out of the line. Returns when it has ended."""
         ticket = self._ticket(name)
         if ticket is None:
             return
@@ -166,7 +166,7 @@ class Launcher:
         if ended is None:
             return self._without_word(folder)
         if ended["status"] is None:
-            return Standing(Stage.STOPPED, "It was stopped here; all finished epochs are kept.")
+            return Standing(Stage.STOPPED, "It was stopped here. What is finished is kept; it goes on from there.")
         return Standing(Stage.FAILED, _last_words(folder))
 
     def log(self, name: str, lines: int = 200) -> str:

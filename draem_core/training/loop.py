@@ -4,6 +4,7 @@ Every epoch draws its randomness from (seed, epoch) alone, so a resumed run repe
 one would have done.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from draem_core.training.evaluation import autocast, short_float
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.layers import first_broken, gradient_norms, norm_of
 from draem_core.training.losses import PARTS, DraemLoss, draem_loss
+from draem_core.training.midst import Midst
 from draem_core.training.parallel import Team, team_on
 from draem_core.training.reports import Clock, EpochReport, StepReport
 from draem_core.training.run_folder import RunFolder
@@ -35,6 +37,10 @@ from draem_core.training.watch import Watch
 
 GRADIENT_NORM_LIMIT = 1.0
 SMALLEST_SCALE = 2.0**-14  # of float16's gradients; below it, overflow is no accident
+
+
+class TrainingStopped(DraemError):  # noqa: N818, it was asked for
+    """Training was asked to stop and did; the message says where. The next call with the same folder goes on there."""
 
 
 class TrainingError(DraemError):
@@ -49,6 +55,7 @@ def train(
     test: LabelledImages | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Path:
     """Train, or go on where the run folder stopped, and return the last epoch's checkpoint.
 
@@ -59,16 +66,18 @@ def train(
         images: (N, 3, H, W) uint8 RGB, good, at the config's input size.
         textures: (M, 3, h, w) uint8, the anomaly sources, at the config's ``train_size``.
         test: the labelled test set at the config's input size, to judge epochs by and to choose probes from.
+        stop: asked after each step, except under torchrun; once it says yes, the state is saved and training ends.
 
     Raises:
         ConfigError: the folder holds a run of another config, or ``start_from`` has other widths.
         CheckpointError: ``start_from`` does not open, or a checkpoint cannot be written.
         RunFolderError: the run folder cannot be used, or another process trains in it.
+        TrainingStopped: ``stop`` said yes.
         TrainingError: a loss, a gradient or a weight is no longer finite; the last good epoch is kept.
     """
     config = RunFolder(config.out).continued(config)
     with team_on(pick_device(config.device)) as team, alone_in(config.out) if team.leads else nullcontext():
-        trainer = _Trainer(config, images, textures, test, team)
+        trainer = _Trainer(config, images, textures, test, team, stop or (lambda: False))
         try:
             return trainer.run(on_step or (lambda _: None), on_epoch or (lambda _: None))
         except TrainingError as error:
@@ -81,9 +90,15 @@ class _Trainer:
     """One process's part of one run."""
 
     def __init__(
-        self, config: TrainConfig, images: Tensor, textures: Tensor, test: LabelledImages | None, team: Team
+        self,
+        config: TrainConfig,
+        images: Tensor,
+        textures: Tensor,
+        test: LabelledImages | None,
+        team: Team,
+        stop: Callable[[], bool],
     ) -> None:
-        self.config, self.team, self.textures, self.test = config, team, textures, test
+        self.config, self.team, self.textures, self.test, self.stop = config, team, textures, test, stop
         self.images, self.held_out = hold_out(images, config.validation_share, config.seed)
         mine = math.ceil(len(self.images) / team.size)
         self.steps = math.ceil(mine / config.batch_size)
@@ -102,29 +117,33 @@ class _Trainer:
         self.optimizer = new_optimizer(config, self.model)
         self.scaler = torch.amp.GradScaler(team.device.type, enabled=self.short == torch.float16)
         self.history: list[dict[str, Any]] = []
+        self.midst = Midst()
         if state is not None:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state.get("scaler") or self.scaler.state_dict())
             self.history = state["history"]
+            if team.size == 1:
+                self.midst = Midst(**state.get("midst", {}))
         self.predicted = tap_sspcab(self.model)
         self.network = team.wrap(self.model, some_unused=not config.loss_weights.focal)
         self.watch: Watch | None = None
         if team.leads:
-            self.watch = Watch(config, self.folder, self.short, len(self.history))
+            self.watch = Watch(config, self.folder, self.short, len(self.history), self.midst.steps)
             self.watch.choose_probes(test, self.images, textures)
 
     def run(self, on_step: Callable[[StepReport], None], on_epoch: Callable[[EpochReport], None]) -> Path:
         """Train the epochs that are missing, save each, and return the last one's checkpoint."""
-        clock = Clock(total=(self.config.epochs - len(self.history)) * self.steps)
+        clock = Clock(total=(self.config.epochs - len(self.history)) * self.steps - self.midst.steps)
         while len(self.history) < self.config.epochs and not self._is_spent():
             report = self._train_epoch(len(self.history) + 1, clock, on_step)
             if self.watch:
                 report = self._judged(report)
-                self.watch.after_epoch(report.epoch, self.model)
+                self.watch.after_epoch(report.epoch, self.model, self.midst.mean_norms())
+            self.midst = Midst()
             self.history.append(report.row())
             if self.team.leads:
-                self._save(report.epoch)
+                self._save()
                 on_epoch(report)
         return self.folder.checkpoint(len(self.history))
 
@@ -134,26 +153,34 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         seed = config.seed * 1_000_003 + epoch
-        generator = torch.Generator(team.device).manual_seed(seed + team.rank * 2**40)
+        midst, before = self.midst, self.midst.seconds
+        generator = midst.generator(team.device, seed + team.rank * 2**40)
         self.model.train()
-        sums, seen = torch.zeros(len(PARTS) + 1, dtype=torch.float64), 0
-        for step, batch in enumerate(batches(self.images, config.batch_size, seed, team.rank, team.size), start=1):
+        all_batches = batches(self.images, config.batch_size, seed, team.rank, team.size)
+        for step, batch in enumerate(itertools.islice(all_batches, midst.steps, None), start=midst.steps + 1):
             loss = self._loss(batch, generator)
             parts = team.add_up(loss.parts) / team.size
             _refuse_broken_loss(parts, epoch, step)
             norms = self._descend(loss, epoch, step)
-            sums += parts.double() * len(batch)
-            seen += len(batch)
+            midst.add(parts, len(batch))
             clock.tick()
             if self.watch:
                 l1, l2, ssim, focal, sspcab, total = parts.tolist()
                 place = (epoch, config.epochs, step, self.steps, total, clock.seconds_left)
                 report = StepReport(*place, l1, l2, ssim, focal, sspcab, float(norm_of(norms)), rate)
-                self.watch.after_step(report, norms)
+                self.watch.after_step(report)
+                if math.isfinite(report.gradient_norm):  # else the step was left out for overflow
+                    midst.add_norms(norms)
                 on_step(report)
-        l1, l2, ssim, focal, sspcab, total = (sums / seen).tolist()
-        seconds = time.perf_counter() - started
-        return EpochReport(epoch, l1, l2, ssim, focal, sspcab, total, rate, seen * team.size, seconds)
+            if team.size == 1 and self.stop():
+                midst_state = midst.as_state(before + time.perf_counter() - started, generator)
+                self.folder.save_state(self._state() | {"midst": midst_state})
+                raise TrainingStopped(
+                    f"Stopped at epoch {epoch} after step {step} of {self.steps}. The same command goes on from there."
+                )
+        l1, l2, ssim, focal, sspcab, total = (midst.sums / midst.seen).tolist()
+        seconds = before + time.perf_counter() - started
+        return EpochReport(epoch, l1, l2, ssim, focal, sspcab, total, rate, midst.seen * team.size, seconds)
 
     def _loss(self, batch: Tensor, generator: torch.Generator) -> DraemLoss:
         config = self.config
@@ -205,19 +232,23 @@ class _Trainer:
             test = judge(self.model, self.test, config.batch_size, self.short)
         return replace(report, validation=validation, test=test)
 
-    def _save(self, epoch: int) -> None:
+    def _save(self) -> None:
+        state = self._state()
+        card = card_of_run(self.config, self.model, self.history, len(self.images))
+        self.folder.save_epoch(self.model, card, state, self.config)
+
+    def _state(self) -> dict[str, Any]:
+        """Return what a resumed run needs; raises TrainingError where a weight is not finite."""
         broken = first_broken(self.model)
         if broken:
-            raise TrainingError(f"The weights {broken} are not finite after epoch {epoch}. {_WAY_OUT}")
-        state = {
-            "epoch": epoch,
+            raise TrainingError(f"The weights {broken} are not finite after epoch {len(self.history)}. {_WAY_OUT}")
+        return {
+            "epoch": len(self.history),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "history": self.history,
         }
-        card = card_of_run(self.config, self.model, self.history, len(self.images))
-        self.folder.save_epoch(self.model, card, state, self.config)
 
     def _is_spent(self) -> bool:
         """Tell whether the first process, which alone validates, finds the patience spent."""

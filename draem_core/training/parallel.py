@@ -52,10 +52,15 @@ def torchrun_rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def torchrun_size() -> int:
+    """Return how many processes torchrun has started, 1 when alone."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
 def team_on(device: torch.device) -> Iterator[Team]:
     """Join the team that torchrun has set up, if any; under it, each process takes a GPU of its own."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = torchrun_size()
     if size == 1:
         yield Team(device)
         return

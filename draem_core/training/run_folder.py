@@ -4,6 +4,7 @@ Every file is written whole or not at all, the state last, so that a kill at any
 """
 
 import json
+import math
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from draem_core.training.config import ConfigError, TrainConfig, make_config, re
 from draem_core.training.journal import Journal, RunFolderError, gone
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.training.probes import PROBE_COLUMNS, ProbeStore
-from draem_core.training.progress import read_history
+from draem_core.training.progress import read_history, read_newest_steps
 from draem_core.training.reports import STEP_COLUMNS
 from draem_core.training.schedule import best_epochs, learning_rate
 from draem_core.types import Card
@@ -50,7 +51,7 @@ class RunFolder:
 
     @property
     def state_file(self) -> Path:
-        """Everything that a resumed run needs, of the last finished epoch."""
+        """Everything that a resumed run needs, of the last finished epoch, or of the step that it was stopped after."""
         return self.path / "state.pt"
 
     @property
@@ -122,10 +123,10 @@ class RunFolder:
                 "or train with --start-from its newest checkpoint into another --out."
             ) from error
 
-    def journals(self, finished_epochs: int) -> "Journals":
-        """Return the files that grow row by row, cut off behind the last finished epoch."""
+    def journals(self, finished_epochs: int, steps: int = 0) -> "Journals":
+        """Return the files that grow row by row, cut off behind the last finished epoch and ``steps`` of the next."""
         return Journals(
-            steps=Journal(self.path / "steps.csv", STEP_COLUMNS, finished_epochs),
+            steps=Journal(self.path / "steps.csv", STEP_COLUMNS, finished_epochs, steps),
             layers=Journal(self.path / "layers.csv", LAYER_COLUMNS, finished_epochs),
             probes=Journal(self.path / "probes.csv", PROBE_COLUMNS, finished_epochs),
         )
@@ -143,9 +144,13 @@ class RunFolder:
         save_checkpoint(checkpoint, model, card, dtype=getattr(torch, config.checkpoint_dtype))
         table = pd.DataFrame(state["history"]).to_csv(index=False)
         write_atomically(self.path / "metrics.csv", table.encode())
-        write_atomically(self.state_file, lambda file: torch.save(state, file))
+        self.save_state(state)
         self._drop_old(config, state["history"])
         return checkpoint
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Write what a resumed run goes on from. Raises OSError where it cannot be written; the old one stays then."""
+        write_atomically(self.state_file, lambda file: torch.save(state, file))
 
     def _drop_old(self, config: TrainConfig, history: list[dict[str, Any]]) -> None:
         if not config.keep:
@@ -158,11 +163,12 @@ class RunFolder:
     def _refuse_another_course(self, wanted: TrainConfig, found: TrainConfig) -> None:
         """Let a run become longer or shorter only where it then equals one that was of that length from the start."""
         finished = len(read_history(self.path))
+        begun = read_newest_steps(self.path)["epoch"].max()
         if wanted.epochs == found.epochs:
             return
         if wanted.epochs < finished:
             raise ConfigError(f"{self.path} has {finished} finished epochs already; --epochs cannot go below that.")
-        epochs = range(1, finished + 1)
+        epochs = range(1, max(finished, 0 if math.isnan(begun) else int(begun)) + 1)
         if all(learning_rate(wanted, epoch) == learning_rate(found, epoch) for epoch in epochs):
             return
         raise ConfigError(

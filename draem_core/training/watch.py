@@ -3,7 +3,6 @@
 A review of the run then needs no weights. Watching never changes what is learned.
 """
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -22,11 +21,12 @@ from draem_core.training.run_folder import RunFolder
 class Watch:
     """The watcher of one run, in the process that writes."""
 
-    def __init__(self, config: TrainConfig, folder: RunFolder, short: torch.dtype | None, finished_epochs: int) -> None:
+    def __init__(
+        self, config: TrainConfig, folder: RunFolder, short: torch.dtype | None, finished_epochs: int, steps: int
+    ) -> None:
+        """Go on with the folder's journals, ``steps`` into the epoch after the finished ones."""
         self._config, self._folder, self._short = config, folder, short
-        self._journals = folder.journals(finished_epochs)
-        self._norms: dict[str, Tensor] = {}
-        self._steps = 0
+        self._journals = folder.journals(finished_epochs, steps)
         self._probes: LabelledImages | None = None
 
     def choose_probes(self, test: LabelledImages | None, good: Tensor, textures: Tensor) -> None:
@@ -38,22 +38,15 @@ class Watch:
             self._probes = choose_probes(test, good, textures, self._config.probes)
             store.save_originals(self._probes)
 
-    def after_step(self, report: StepReport, gradient_norms: Mapping[str, Tensor]) -> None:
-        """Write the step down and add up the layers' gradient norms; a step left out for overflow adds nothing."""
+    def after_step(self, report: StepReport) -> None:
+        """Write the step down."""
         losses = (report.l1, report.l2, report.ssim, report.focal, report.sspcab, report.loss)
         self._journals.steps.append([(report.epoch, report.step, *losses, report.gradient_norm, report.learning_rate)])
-        if not math.isfinite(report.gradient_norm):
-            return
-        self._steps += 1
-        for name, norm in gradient_norms.items():
-            self._norms[name] = self._norms[name] + norm if name in self._norms else norm.clone()
 
-    def after_epoch(self, epoch: int, model: Draem) -> None:
-        """Write the probes' pictures and figures and the layers' state after an epoch."""
+    def after_epoch(self, epoch: int, model: Draem, norms: Mapping[str, float]) -> None:
+        """Write the probes' pictures and figures and the layers' state, with each parameter's mean gradient norm."""
         with counting_live_channels(model) as live:
             self._show_probes(epoch, model)
-        norms = {name: float(norm) / self._steps for name, norm in self._norms.items()}
-        self._norms, self._steps = {}, 0
         self._journals.layers.append(
             (
                 *(epoch, layer, spread, norms.get(f"{layer}.weight")),
