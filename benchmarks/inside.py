@@ -31,7 +31,7 @@ def measure(url: str, strokes: int) -> np.ndarray:
         page.goto(f"{url}/Inside")
         page.wait_for_selector(".draem-inside .card")
         page.wait_for_timeout(1000)
-        page.click("[data-tool=brush]")
+        page.click("button[data-tool=brush]")
         times = [_stroke(page, number) for number in range(strokes + 1)][1:]  # the first one is not counted
         browser.close()
     return np.array(times)

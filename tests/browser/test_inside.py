@@ -106,7 +106,7 @@ def tab(url: str, page: Page) -> Iterator[Inside]:
 
 def test_paint_changes_map_and_score_and_undo_brings_them_back(tab: Inside) -> None:
     score, drawn = tab.slot("score").inner_text(), tab.picture("anomaly_map")
-    tab.page.click("[data-tool=brush]")
+    tab.page.click("button[data-tool=brush]")
     tab.stroke((0.2, 0.2), (0.7, 0.6))
     assert tab.picture("anomaly_map") != drawn
     assert tab.slot("score").inner_text() != score
@@ -114,16 +114,16 @@ def test_paint_changes_map_and_score_and_undo_brings_them_back(tab: Inside) -> N
     tab.wait_for_result()
     assert tab.picture("anomaly_map") == drawn
     expect(tab.slot("score")).to_have_text(score)
-    tab.page.click("[data-tool=patch]")
+    tab.page.click("button[data-tool=patch]")
     tab.stroke((0.5, 0.5))
     assert tab.picture("anomaly_map") != drawn
 
 
 def test_paint_stays_with_its_picture_and_so_does_undo(tab: Inside) -> None:
-    tab.page.click("[data-tool=brush]")
+    tab.page.click("button[data-tool=brush]")
     tab.stroke((0.2, 0.2), (0.7, 0.6))
     first = tab.picture("anomaly_map")
-    tab.page.click("[data-tool=texture]")
+    tab.page.click("button[data-tool=texture]")
     tab.stroke((0.3, 0.8), (0.6, 0.9))
     painted, layer = tab.picture("anomaly_map"), tab.layer()
     expect(tab.slot("kept")).to_be_visible()
@@ -132,7 +132,7 @@ def test_paint_stays_with_its_picture_and_so_does_undo(tab: Inside) -> None:
     expect(tab.slot("title")).to_have_text("test/good/001.png", timeout=PATIENCE)
     expect(tab.slot("undo")).to_be_disabled()
     assert tab.layer() != layer
-    tab.page.click("[data-tool=follow]")
+    tab.page.click("button[data-tool=follow]")
     tab.page.mouse.click(*tab.easel_point(0.25, 0.5))  # an answer without a stroke is shown here, too
     expect(tab.slot("pixel")).to_contain_text("row 32, column 24", timeout=PATIENCE)
     tab.pick(2)
@@ -251,7 +251,7 @@ def test_losses_are_those_of_training(tab: Inside, home: Path) -> None:
     tab.page.get_by_text("Losses", exact=True).click()
     main = tab.page.locator("[data-testid=stMain]")
     expect(main).to_contain_text("Nothing is painted", timeout=PATIENCE)
-    tab.page.click("[data-tool=brush]")
+    tab.page.click("button[data-tool=brush]")
     tab.stroke((0.2, 0.2), (0.7, 0.6))
     painting, prediction, clean = painted_by(tab, home)
     truth = painting.mask(GRID)
@@ -272,7 +272,7 @@ def test_losses_are_those_of_training(tab: Inside, home: Path) -> None:
 
 
 def test_downloads_are_the_figures_that_they_say(tab: Inside, home: Path) -> None:
-    tab.page.click("[data-tool=brush]")
+    tab.page.click("button[data-tool=brush]")
     tab.stroke((0.2, 0.2), (0.7, 0.6))
     tab.card("reconstructive.encoder.block2").click()
     tab.page.get_by_text("Figures", exact=True).click()
@@ -339,7 +339,7 @@ def test_uploads_of_all_kinds_go_through_as_in_explore_and_can_be_painted_on(tab
     files = [{"name": f"{kind}.png", "mimeType": "image/png", "buffer": picture_file(kind)} for kind in KINDS]
     files.append({"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"})
     field.set_input_files(files)  # type: ignore[arg-type]
-    tab.page.click("[data-tool=brush]", timeout=PATIENCE)
+    tab.page.click("button[data-tool=brush]", timeout=PATIENCE)
     for number, kind in enumerate(KINDS, start=1):
         tab.page.get_by_text(f"{number}. {kind}.png", exact=True).click()
         expect(tab.slot("title")).to_have_text(f"{kind}.png", timeout=PATIENCE)
@@ -349,7 +349,7 @@ def test_uploads_of_all_kinds_go_through_as_in_explore_and_can_be_painted_on(tab
         assert box is not None
         assert min(box["width"], box["height"]) >= 20
         assert max(box["width"], box["height"]) <= 800
-        tab.page.click("[data-tool=brush]")
+        tab.page.click("button[data-tool=brush]")
         tab.stroke((0.3, 0.3), (0.8, 0.8))
         assert float(tab.shown("score")) != pytest.approx(expected.image_score, abs=1e-5)
     tab.page.get_by_text("8. broken.png", exact=True).click()
