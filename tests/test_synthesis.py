@@ -17,6 +17,7 @@ from draem_core.synthesis.augment import (
     rotate_images,
     solarize,
 )
+from draem_core.synthesis.draws import draw_batch
 from draem_core.synthesis.perlin import perlin_noise, random_scales
 
 SIZE = (32, 48)
@@ -288,3 +289,33 @@ def test_the_largest_image_share_bounds_how_faint_an_anomaly_is() -> None:
     brightest = [batch.corrupted.amax(dim=(1, 2, 3)) for batch in (faint, plain)]
     assert (brightest[0] <= brightest[1] + 1e-6).all()
     assert brightest[0].mean() < 0.9 * brightest[1].mean()
+
+
+def test_what_a_seed_draws_stays_the_same() -> None:
+    """Links to samples and repeated runs rely on it: these are the numbers of the first version, before pictures were
+    made of draws."""
+    draw = draw_batch(4, (64, 64), 160, generator(7), rotate_share=0.3, cutpaste_share=0.5)
+    texture, pieces = draw.texture, draw.pieces
+    assert texture is not None
+    assert pieces is not None
+    assert (draw.turned.tolist(), draw.painted.tolist(), draw.pasted.tolist()) == ([1], [1, 2, 3], [1, 2])
+    assert draw.coins.tolist() == pytest.approx([0.3653, 0.8513, 0.8549, 0.5509], abs=1e-4)
+    assert texture.texture.tolist() == [8, 57, 142]
+    assert texture.noise.scales.tolist() == [[16, 1], [16, 8], [1, 1]]
+    assert texture.noise.angles.tolist() == pytest.approx([-0.2728, 0.8080, 0.6121], abs=1e-4)
+    assert texture.noise.directions[:, 0].tolist() == pytest.approx([3.2731, 3.7644, 1.5485], abs=1e-4)
+    assert texture.image_share.flatten().tolist() == pytest.approx([0.4329, 0.3292, 0.0149], abs=1e-4)
+    assert [(change.augmentation.name, change.samples.tolist()) for change in texture.changes] == [
+        ("gamma", [0]),
+        ("brightness", [1]),
+        ("posterize", [1]),
+        ("invert", [0]),
+        ("autocontrast", [0, 1, 2]),
+        ("equalize", [2]),
+        ("rotate", [2]),
+    ]
+    strengths = [float(value) for change in texture.changes for drawn in change.strengths for value in drawn.flatten()]
+    assert strengths == pytest.approx([0.9382, 0.6013, 1.7345, 1.1015, 0.0921, 3.0, 30.5275], abs=1e-4)
+    assert pieces.target[0].tolist() == pytest.approx([43.537, 23.918], abs=1e-3)
+    assert pieces.source[0].tolist() == pytest.approx([49.099, 32.550], abs=1e-3)
+    assert float(pieces.brightness[0]) == pytest.approx(1.093, abs=1e-3)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from draem_core.synthesis import blend, synthesise
 from draem_core.synthesis.augment import AUGMENTATIONS
-from draem_core.synthesis.draws import draw_batch
+from draem_core.synthesis.draws import CLEAN_SHARE, MAX_IMAGE_SHARE, draw_batch
 from draem_core.synthesis.sample import ROTATE_SHARE, Hand, Sample, make_sample, mask_shares
+from draem_core.training.config import TrainConfig
 
 SIZE = (48, 64)
 IMAGE = torch.rand(3, *SIZE, generator=torch.Generator().manual_seed(1))
@@ -39,6 +40,13 @@ def test_a_sample_is_what_training_makes_of_the_seed(kind: str, seed: int) -> No
     assert torch.equal(sample.corrupted, batch.corrupted[0])
     assert torch.equal(sample.mask, batch.anomaly_mask[0, 0] > 0)
     assert sample.is_clean == (sample.coin < 0.5)
+
+
+def test_shares_are_those_that_training_takes_by_default() -> None:
+    defaults = {name: field.default for name, field in TrainConfig.model_fields.items()}
+    assert defaults["rotate_share"] == ROTATE_SHARE
+    assert defaults["clean_share"] == CLEAN_SHARE
+    assert defaults["max_image_share"] == MAX_IMAGE_SHARE
 
 
 def test_all_kinds_of_samples_were_among_them() -> None:
