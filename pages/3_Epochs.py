@@ -39,7 +39,8 @@ if chosen is not None:
     if chosen.look.payload is not None:
         show(chosen)
     else:
-        st.info("This run kept no probe pictures: it was trained with `probes = 0`.", icon=":material/hide_image:")
+        if chosen.review.config is not None and not chosen.review.config.probes:
+            st.info("This run kept no probe pictures: it was trained with `probes = 0`.", icon=":material/hide_image:")
         render_findings(chosen.review, None)
 render_replay()
 library.settle_memory("Epochs")

@@ -170,10 +170,6 @@ def test_a_stopped_run_says_why(run: Path) -> None:
         lambda run: (run / "metrics.csv").write_text(""),
         lambda run: (run / "metrics.csv").write_text("epoch,total\n"),
         lambda run: (run / "config.json").write_text("{"),
-        lambda run: (run / "probes" / "probes.json").write_text('{"names": []}'),
-        lambda run: (run / "probes" / "original.png").unlink(),
-        lambda run: (run / "probes" / "original.png").write_bytes(b"no picture"),
-        lambda run: (run / "probes" / "epoch_0003_map.png").write_bytes(b""),
     ],
 )
 def test_a_damaged_run_is_a_sentence_and_leaves_the_others_to_choose(run: Path, home: Path, trained: Path, damage):
@@ -189,6 +185,31 @@ def test_a_damaged_run_is_a_sentence_and_leaves_the_others_to_choose(run: Path, 
     again(at)
     assert len(sent(at)) == 2, "the whole run is shown alone"
     assert any("runs/first" in warning.value for warning in at.warning)
+
+
+def test_one_damaged_picture_hides_its_epoch_alone_and_is_named(run: Path) -> None:
+    (run / "probes" / "epoch_0003_map.png").write_bytes(b"")
+    at = visit(run="runs/first", epoch=3)
+    assert sent(at)[1]["epochs"] == [1, 2, 4, 5]
+    assert sent(at)[1]["charts"]["epochs"] == [1, 2, 3, 4, 5]
+    assert "The pictures of epoch 3 are missing or damaged" in words(at)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda run: (run / "probes" / "probes.json").write_text('{"names": []}'),
+        lambda run: (run / "probes" / "original.png").unlink(),
+        lambda run: (run / "probes" / "original.png").write_bytes(b"no picture"),
+    ],
+)
+def test_without_the_originals_the_figures_are_still_there(run: Path, damage) -> None:
+    damage(run)
+    at = visit(run="runs/first")
+    assert not sent(at)
+    assert "are damaged, so no picture is shown" in words(at)
+    assert "probes = 0" not in words(at)
+    assert "Nothing looks wrong" in words(at) or at.error
 
 
 def test_runs_with_other_probes_are_not_laid_side_by_side(run: Path, home: Path) -> None:

@@ -5,7 +5,8 @@ Pictures are stored as sheets, all probes side by side in one PNG, so that peopl
 
 import io
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,25 @@ class ProbeStore:
     def epochs(self) -> tuple[int, ...]:
         """Return the epochs that have their sheets."""
         return tuple(sorted(int(path.name.split("_")[1]) for path in self.folder.glob("epoch_*_map.png")))
+
+    def damaged(self, epochs: Iterable[int]) -> tuple[int, ...]:
+        """Return those of ``epochs`` whose sheets are missing, cut short or of another size than most."""
+        sizes = {
+            epoch: (self._size(f"epoch_{epoch:04d}_reconstruction"), self._size(f"epoch_{epoch:04d}_map"))
+            for epoch in epochs
+        }
+        whole = Counter(both[0] for both in sizes.values() if both[0] is not None and both[0] == both[1])
+        usual = next((size for size, _ in whole.most_common(1)), None)
+        return tuple(sorted(epoch for epoch, both in sizes.items() if usual is None or both != (usual, usual)))
+
+    def _size(self, name: str) -> tuple[int, int] | None:
+        """Return a sheet's (width, height) after reading it to its end, None where that fails."""
+        try:
+            with Image.open(self.folder / f"{name}.png") as picture:
+                picture.verify()
+                return picture.size
+        except (OSError, SyntaxError):  # the latter is Pillow's for broken chunks
+            return None
 
     def _write(self, name: str, pictures: Tensor) -> None:
         pixels = (pictures.clamp(0, 1).nan_to_num() * 255).round().byte().cpu().permute(0, 2, 3, 1).numpy()

@@ -4,7 +4,7 @@ Small tables are loaded at once, pictures when they are asked for. Never changes
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,9 +127,9 @@ def load_review(path: Path) -> Review:
     try:
         table = pd.read_csv(path / "metrics.csv")
         config, environment, notes = _described(path / "config.json")
-        store = folder.probes
-        probes = store.load() if store.exists() else None
-        pictured = set(store.epochs()) & set(table["epoch"].astype(int))
+        probe_figures = read_journal(path / "probes.csv", PROBE_COLUMNS)
+        shown = set(folder.probes.epochs()) | set(probe_figures["epoch"].astype(int))
+        probes, epochs, lost = _pictured(folder.probes, shown & set(table["epoch"].astype(int)))
         return Review(
             name=path.name,
             folder=path,
@@ -138,17 +138,36 @@ def load_review(path: Path) -> Review:
             metrics=table,
             steps=read_journal(path / "steps.csv", STEP_COLUMNS),
             layers=read_journal(path / "layers.csv", LAYER_COLUMNS),
-            probe_figures=read_journal(path / "probes.csv", PROBE_COLUMNS),
+            probe_figures=probe_figures,
             probes=probes,
-            epochs=tuple(sorted(pictured)) if probes else (),
+            epochs=epochs,
             checkpoints={
                 int(row): folder.checkpoint(int(row)) for row in table["epoch"] if folder.checkpoint(int(row)).is_file()
             },
             stopped=folder.stop_file.read_text(encoding="utf-8").strip() if folder.stop_file.is_file() else None,
-            notes=notes,
+            notes=(*notes, *lost),
         )
     except (ValueError, KeyError, ConfigError) as error:
         raise RunFolderError(f"{path} is damaged and cannot be reviewed ({error}). Train it anew.") from error
+
+
+def _pictured(store: ProbeStore, wanted: Collection[int]) -> tuple[LabelledImages | None, tuple[int, ...], list[str]]:
+    """Return the probes, which of the ``wanted`` epochs have whole pictures, and a sentence on what has not."""
+    if not store.exists():
+        return None, (), []
+    try:
+        probes = store.load()
+    except (OSError, ArithmeticError, ValueError, KeyError, TypeError) as error:
+        return None, (), [f"The probe images in {store.folder} are damaged, so no picture is shown ({error})."]
+    damaged = store.damaged(wanted)
+    epochs = tuple(sorted(set(wanted) - set(damaged)))
+    return probes, epochs, [_left_out(damaged, store.folder)] if damaged else []
+
+
+def _left_out(epochs: Sequence[int], folder: Path) -> str:
+    named = ", ".join(map(str, epochs[:5])) + (f" and {len(epochs) - 5} more" if len(epochs) > 5 else "")
+    which = f"epoch {named} are" if len(epochs) == 1 else f"epochs {named} are"
+    return f"The pictures of {which} missing or damaged in {folder} and left out; the curves show all epochs."
 
 
 def _described(file: Path) -> tuple[TrainConfig | None, dict[str, str], tuple[str, ...]]:

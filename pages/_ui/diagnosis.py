@@ -24,8 +24,6 @@ def render_findings(review: Review, epoch: int | None) -> None:
     warning = review.warnings().get(epoch or int(review.metrics["epoch"].iloc[-1]))
     if warning and not any(finding.evidence == warning for finding in findings):
         st.warning(warning, icon=":material/balance:")
-    for note in review.notes:
-        st.caption(note)
 
 
 def render_finding(finding: Finding) -> None:
@@ -59,6 +57,8 @@ def render_best_epochs(review: Review) -> None:
     best = review.best_epochs()
     said = "  ·  ".join(f"{rule}: **{epoch}**" for rule, epoch in best.items())
     st.markdown(f"**{review.name}**, {epochs}" + (f". Best epoch by {said}" if best else ""))
+    for note in review.notes:
+        st.caption(f":material/info: {note}")
     if review.stopped:
         st.error(review.stopped, icon=":material/front_hand:")
 
