@@ -99,7 +99,7 @@ def test_probes_scores_and_colours(review: Review) -> None:
     np.testing.assert_array_equal(header["colormap"], COLORMAP.ravel())
 
 
-def test_a_sheet_that_is_damaged_missing_or_of_another_size_is_a_sentence(run: Path, tmp_path: Path) -> None:
+def test_a_sheet_that_is_damaged_missing_or_of_another_size_leaves_the_other_epochs(run: Path, tmp_path: Path) -> None:
     def half(path: Path) -> None:
         path.write_bytes(path.read_bytes()[:200])
 
@@ -108,9 +108,15 @@ def test_a_sheet_that_is_damaged_missing_or_of_another_size_is_a_sentence(run: P
 
     for number, damage in enumerate((half, other, Path.unlink, lambda path: path.write_bytes(b"no picture"))):
         copy = shutil.copytree(run, tmp_path / str(number))
+        before = load_review(copy)
         damage(copy / "probes" / "epoch_0002_reconstruction.png")
         with pytest.raises(RunFolderError, match=r"pictures of epoch 2 in .*probes are missing or damaged"):
-            pack(load_review(copy))
+            pack(before)
+        found = load_review(copy)
+        assert found.epochs == (1, 3)
+        assert unpacked(pack(found))[0]["epochs"] == [1, 3]
+        assert found.notes[0].startswith("The pictures of epoch 2 are missing or damaged in ")
+        assert len(strip(found, "reconstruction")) > 1000
 
 
 # --- figures --------------------------------------------------------------------------------------------------------
@@ -192,7 +198,9 @@ def test_an_epoch_before_the_first_is_the_first(review: Review) -> None:
 # --- settings -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("change", [{"epoch": -1}, {"other_epoch": -2}, {"wipe": 1.5}, {"measure": "mean"}])
+@pytest.mark.parametrize(
+    "change", [{"epoch": -1}, {"other_epoch": -2}, {"wipe": 1.5}, {"measure": "mean"}, {"against": "x"}]
+)
 def test_settings_outside_their_range_are_refused(change: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         ReviewSettings(**change)

@@ -16,7 +16,7 @@ from epochs_driver import Epochs
 from PIL import Image
 from playwright.sync_api import Browser, expect
 from rerun_clock import PATIENCE
-from tiny_runs import EPOCHS, PROBES, SIZE, cut_off, train_tiny
+from tiny_runs import EPOCHS, PROBES, SIZE, cut_off, train_tiny, write_noise_run
 
 from draem_core.render import COLORMAP
 from draem_core.training.review import Review, load_review
@@ -83,20 +83,24 @@ def assert_board(epochs: Epochs, review: Review, epoch: int) -> None:
 
 def cursor(epochs: Epochs) -> float:
     """Where the first curve's cursor stands, as a share of the epochs."""
-    pixels = epochs.canvas("[data-slot=charts] canvas").astype(int)
+    columns, width = accented(epochs, "[data-slot=charts] canvas")
+    return (columns.mean() + 0.5 - 4) / (width - 8)
+
+
+def framed(epochs: Epochs) -> float:
+    """Which column of the layers' heatmap has the frame, as a share of its width."""
+    columns, width = accented(epochs, "[data-slot=heat]")
+    return float(columns.min() + columns.max() + 1) / 2 / width
+
+
+def accented(epochs: Epochs, canvas: str) -> tuple[np.ndarray, int]:
+    """Return the columns of a canvas that are in the accent colour from top to bottom, and its width."""
+    pixels = epochs.canvas(canvas).astype(int)
     accent = epochs.root.evaluate("(root) => getComputedStyle(root).getPropertyValue('--accent')").strip("# ")
     colour = [int(accent[place : place + 2], 16) for place in (0, 2, 4)]
     columns = np.flatnonzero((np.abs(pixels - colour).max(axis=-1) < 3).mean(axis=0) > 0.9)
     assert columns.size, "a line from top to bottom"
-    return (columns.mean() + 0.5 - 4) / (pixels.shape[1] - 8)
-
-
-def framed(epochs: Epochs) -> float:
-    """Which column of the layers' heatmap has the white frame, as a share of its width."""
-    pixels = epochs.canvas("[data-slot=heat]")
-    white = np.flatnonzero((pixels == 255).all(axis=-1).mean(axis=0) > 0.9)
-    assert white.size
-    return (white.min() + white.max() + 1) / 2 / pixels.shape[1]
+    return columns, pixels.shape[1]
 
 
 # --- the slider -----------------------------------------------------------------------------------------------------
@@ -126,6 +130,30 @@ def test_the_slider_moves_everything_and_sends_nothing(epochs: Epochs, review: R
     epochs.wait()
     epochs.expect_epoch(4)
     assert_board(epochs, review, 4)
+
+
+def test_a_dying_layer_is_seen_beside_one_that_is_a_hundred_times_as_strong(epochs: Epochs, home: Path) -> None:
+    """The diary's: its weights' spread fell from 0.027 to 0.014."""
+    folder = write_noise_run(home / "runs" / "worn", epochs=4, probes=2, size=16, layers=2)
+    table = pd.read_csv(folder / "layers.csv")
+    table["std"] = [0.027, 2.0, 0.023, 2.0, 0.018, 2.0, 0.014, 2.1]
+    table.to_csv(folder / "layers.csv", index=False)
+    epochs.open(run="runs/worn", epoch=2)
+    epochs.root.locator(".heat summary").click()
+
+    def cell(layer: int, epoch: int) -> np.ndarray:
+        pixels = epochs.canvas("[data-slot=heat]").astype(int)
+        height, width = pixels.shape[:2]
+        return pixels[int((layer + 0.5) * height / 2), int((epoch - 0.5) * width / 4)]
+
+    expect(epochs.root.locator("[data-slot=heat]")).to_be_visible()
+    dying, paper = cell(0, 4), cell(0, 1)
+    assert dying[2] - dying[0] > 100, "clearly blue"
+    assert np.abs(cell(1, 4) - paper).max() < 80, "the strong one has hardly changed"
+    epochs.root.get_by_role("button", name="The figure itself").click()
+    expect(epochs.root.get_by_role("button", name="The figure itself")).to_have_attribute("aria-pressed", "true")
+    assert np.abs(cell(0, 4) - cell(0, 1)).max() < np.abs(dying - paper).max() / 2, "on one scale for all it drowns"
+    assert np.abs(cell(0, 4) - cell(1, 4)).max() > 100
 
 
 def test_contours_lie_on_the_defects(epochs: Epochs, review: Review) -> None:

@@ -25,7 +25,9 @@ function createReviewer(root) {
   const slot = (name) => root.querySelector(`[data-slot=${name}]`);
   const [slider, otherSlider] = [root.querySelector("#epoch"), root.querySelector("#otherEpoch")];
   const switches = [...root.querySelectorAll("[data-switch]")];
-  const measures = [...root.querySelectorAll("[data-measure]")];
+  const choices = ["measure", "against"].flatMap((name) =>
+    [...root.querySelectorAll(`[data-${name}]`)].map((button) => ({ name, button, value: button.dataset[name] })),
+  );
 
   slider.oninput = () => {
     halt();
@@ -40,9 +42,9 @@ function createReviewer(root) {
       change({ [input.dataset.switch]: input.checked });
       tellServer();
     };
-  for (const button of measures)
+  for (const { name, button, value } of choices)
     button.onclick = () => {
-      change({ measure: button.dataset.measure });
+      change({ [name]: value });
       tellServer();
     };
   slot("play").onclick = () => (playing ? pause() : play());
@@ -196,11 +198,11 @@ function createReviewer(root) {
     slot("epochName").textContent = `${settings.epoch} of ${run.charts.epochs.at(-1)}`;
     slot("otherEpochName").textContent = String(settings.other_epoch);
     for (const input of switches) input.checked = settings[input.dataset.switch];
-    for (const button of measures) button.setAttribute("aria-pressed", String(button.dataset.measure === settings.measure));
+    for (const { name, button, value } of choices) button.setAttribute("aria-pressed", String(value === settings[name]));
     root.classList.toggle("comparing", settings.compare);
     charts.draw(settings.epoch, colors);
     table.mark(settings.epoch);
-    heat.draw(settings.epoch, settings.measure, colors);
+    heat.draw(settings.epoch, settings, colors);
   }
 
   const resized = new ResizeObserver(requestPaint);

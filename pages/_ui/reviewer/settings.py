@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from pages._ui.live.settings import check_share
 
 Measure = Literal["std", "gradient_norm"]
+Against = Literal["first", "zero"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class ReviewSettings:
     wipe: where in each picture the other one begins, in [0, 1].
     truth: contours of the annotated defects.
     measure: of the layers' heatmap.
+    against: "first" colours each layer by how it changed since the first epoch, "zero" by the figure itself.
 
     Raises ValueError, in a sentence, for a value outside its range.
     """
@@ -28,11 +30,13 @@ class ReviewSettings:
     wipe: float = 0.5
     truth: bool = True
     measure: Measure = "std"
+    against: Against = "first"
 
     def __post_init__(self) -> None:
         for name in ("epoch", "other_epoch"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
         check_share("wipe", self.wipe)
-        if self.measure not in get_args(Measure):
-            raise ValueError(f"measure is {self.measure!r}; it must be one of {', '.join(get_args(Measure))}")
+        for name, allowed in (("measure", get_args(Measure)), ("against", get_args(Against))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}")
