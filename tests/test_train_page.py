@@ -140,7 +140,23 @@ def test_the_form_starts_what_it_shows(home: Path, started: list[TrainConfig]) -
 
 def test_every_field_has_its_line(home: Path) -> None:
     captions = {one.value for one in open_page().caption}
-    assert set(MEANING.values()) - captions == {MEANING["pace"]}  # a button's
+    without = {name for name, meaning in MEANING.items() if meaning not in captions}
+    assert without == {"out", "widths", "loss_weights"}, "asked for by name, by network, by part"
+
+
+def test_more_reaches_the_config(home: Path, started: list[TrainConfig]) -> None:
+    at = set_field(open_page(), "data", "datasets/tiles")
+    at = set_field(at, "focal_alpha", "Weighted")
+    at.slider[0].set_value(0.25)
+    fields = {"loss_l1": 0.5, "loss_ssim": 0.0, "weight_decay": 0.1, "max_image_share": 0.9, "probe_side": 64}
+    for name, value in {**fields, "optimizer": "adamw", "keep_best": False, "checkpoint_dtype": "float16"}.items():
+        set_field(at, name, value)
+    press(at, "Start training")
+    (config,) = started
+    assert (config.loss_weights.l1, config.loss_weights.l2, config.loss_weights.ssim) == (0.5, 1.0, 0.0)
+    assert (config.focal_alpha, config.optimizer, config.weight_decay) == (0.25, "adamw", 0.1)
+    assert (config.max_image_share, config.probe_side) == (0.9, 64)
+    assert (config.keep_best, config.checkpoint_dtype) == (False, "float16")
 
 
 @pytest.mark.parametrize(
@@ -153,6 +169,7 @@ def test_every_field_has_its_line(home: Path) -> None:
         ("validation_share", 0.9, "validation_share"),
         ("seed", -1, "seed"),
         ("patience", 3, "patience watches the validation loss"),
+        ("loss_l2", -1.0, "loss_weights.l2: Input should be greater"),
         ("name", "a/b", "no name for a run"),
         ("name", "..", "no name for a run"),
     ],
@@ -244,14 +261,14 @@ def test_textures_below_the_datasets_are_offered(home: Path) -> None:
     Image.new("RGB", (8, 8)).save(textures / "a.png")
     assert below_roots("datasets/textures") == (home / "datasets" / "textures").resolve()
     assert below_roots("textures/wood") == textures.resolve()
-    sources = next(one for one in open_page().selectbox if one.key == "train_sources")
+    sources = next(one for one in open_page().selectbox if one.key == "train_anomaly_sources")
     assert sources.options == [BUILT_IN, "datasets/textures", "datasets/textures/wood", "datasets/unlabelled"]
 
 
 @pytest.mark.parametrize("text", ["/etc", "../../etc", "..", "datasets/none", "checkpoints"])
 def test_textures_elsewhere_are_refused(home: Path, text: str) -> None:
     at = AppTest.from_file(APP, default_timeout=60).switch_page(PAGE)
-    at.session_state["train_sources"] = text
+    at.session_state["train_anomaly_sources"] = text
     assert "no folder below datasets" in run(at).error[0].value
 
 
@@ -263,10 +280,10 @@ def test_links_do_not_lead_out_of_the_datasets(home: Path, tmp_path: Path) -> No
 
 
 def test_defaults_are_a_usable_config(tmp_path: Path) -> None:
-    for labelled in (True, False):
-        default = first_try(tmp_path, labelled)
-        default["crop_size"] = default["crop_size"] or None
-        assert TrainConfig(data=tmp_path, out=tmp_path / "run", **default).test_every == (5 if labelled else 0)
+    default = first_try()
+    default["crop_size"] = default["crop_size"] or None
+    config = TrainConfig(data=tmp_path, out=tmp_path / "run", **default)
+    assert (config.validation_share, config.test_every) == (0.1, 5 if config.crop_size else 1)
 
 
 def test_names_are_made_up_that_are_free(tmp_path: Path) -> None:

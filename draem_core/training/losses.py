@@ -25,13 +25,18 @@ class LossWeights(BaseModel):
     own loss (Ristea et al., CVPR 2022, equation 4).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     l1: NonNegativeFloat = 0.0
+    """Mean |error| of the repaint: sharper edges than squares give. Only watched where its weight is 0."""
     l2: NonNegativeFloat = 1.0
+    """Mean squared error of the repaint, as the original has it."""
     ssim: NonNegativeFloat = 1.0
+    """1 − structural similarity of the repaint to the good image: texture and contrast."""
     focal: NonNegativeFloat = 1.0
+    """Of the anomaly map: a cross-entropy that counts what is already right for little."""
     sspcab: NonNegativeFloat = 0.1
+    """Error of the block's own prediction, λ; without that block it is 0."""
 
     @model_validator(mode="after")
     def _something_is_trained(self) -> "LossWeights":

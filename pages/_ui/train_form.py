@@ -14,6 +14,7 @@ from draem_core.devices import devices
 from draem_core.errors import DraemError
 from draem_core.training.config import ConfigError, TrainConfig, make_config
 from draem_core.training.launcher import Launcher, as_toml, check_name, device_of
+from draem_core.training.losses import PARTS, LossWeights
 from draem_core.training.pace import measure_apart
 from draem_core.training.progress import steps_per_epoch
 from pages._ui import library
@@ -24,35 +25,24 @@ from pages._ui.train_defaults import first_try, free_name
 
 BUILT_IN = "Built-in textures"
 _ANY = "Random weights"
+_ALIKE = "Both classes alike"
+_WEIGHTED = "Weighted"
+_DEFAULTS = {name: field.get_default() for name, field in TrainConfig.model_fields.items()}
 
-MEANING = {
-    "data": "Its good training images are all that the network learns from.",
-    "sources": "Textures that are pasted into good images as made-up defects. Or type a folder below the datasets'.",
+_OF_LOSSES = {f"loss_{name}": field.description for name, field in LossWeights.model_fields.items()}
+MEANING = {name: str(field.description) for name, field in TrainConfig.model_fields.items()}
+MEANING |= {name: str(said) for name, said in _OF_LOSSES.items()}
+MEANING |= {  # of what the form asks otherwise than the config
     "name": "The folder below `runs/` that keeps weights, curves and pictures.",
+    "anomaly_sources": "Pasted into good images as made-up defects. Or type a folder of textures below the datasets'.",
     "reconstructive_width": "Channels at full resolution, 128 in the original. Twice as wide takes up to 4 × as long.",
     "discriminative_width": "The same for the network that draws the anomaly map; 64 in the original.",
-    "crop_size": "Side of the random squares that are trained on; 0: whole images. Crops suit textures, not shapes.",
-    "batch_size": "Images per step. Larger is steadier and takes more memory.",
-    "epochs": "How often each image is seen. Pictures and weights are kept after each.",
-    "learning_rate": "How large a step is. Too large diverges, too small leaves the repaint grey.",
-    "schedule": "How the rate falls. *cosine* suits short runs; *original* drops it at 80 and 90 % of the epochs.",
-    "validation_share": "Share of the good images held out and judged after each epoch, with made-up defects.",
-    "test_every": "Judge the labelled test images every so many epochs; 0 never. It costs a pass over all of them.",
-    "patience": "Stop after so many epochs without a better validation loss; 0 never.",
-    "input_size": "Height and width that images are resized to; each divides by 32.",
-    "sspcab": "A block that has to predict masked channels of the deepest layer (Ristea et al., 2022).",
-    "seed": "The same seed on the same processor gives the same weights.",
-    "device": "Where to train. A second run on the same device waits in line.",
-    "precision": "Shorter floats are quicker where the device has them; *auto* takes them there.",
-    "optimizer": "*adam* as the original; *adamw* also pulls weights towards 0.",
-    "clean_share": "Share of samples without a made-up defect, from which the network learns silence.",
-    "cutpaste_share": "Share of defects that are a piece of the image itself in the wrong place.",
-    "rotate_share": "Share of good images that are turned by up to ±90°. 0 where parts always lie alike.",
-    "probes": "Images whose repaint and map are kept at every epoch, for the Epochs page.",
-    "keep": "How many of the newest checkpoints stay on disk, besides the best; 0 keeps all.",
-    "pace": "Makes three steps on noise, in a process of its own. What else the machine does meanwhile counts in.",
-    "start_from": "Begin with the weights of a checkpoint of the same widths.",
+    "crop_size": f"{MEANING['crop_size'].split('. ')[0]}. 0: whole images.",
+    "focal_alpha": "Weight of anomalous pixels in the focal loss; good ones get the rest. 1 ignores good pixels, which "
+    "ruins the map.",
+    "device": f"{MEANING['device']} A second run on the same device waits in line.",
 }
+_BUTTON_HELP = "Makes three steps on noise, in a process of its own. What else the machine does meanwhile counts in."
 
 
 def ask_for_training(launcher: Launcher, folders: Sequence[Path]) -> TrainConfig | None:
@@ -76,7 +66,7 @@ def ask_for_training(launcher: Launcher, folders: Sequence[Path]) -> TrainConfig
         st.rerun()
     with st.container(horizontal=True):
         started = st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=bool(problem))
-        asked = st.button("Estimate the time", icon=":material/timer:", disabled=bool(problem), help=MEANING["pace"])
+        asked = st.button("Estimate the time", icon=":material/timer:", disabled=bool(problem), help=_BUTTON_HELP)
     if config is not None and dataset is not None and not problem:
         _render_estimate(config, len(dataset.train_good), asked)
     return config if started and not problem else None
@@ -94,8 +84,10 @@ def _ask(launcher: Launcher, folders: Sequence[Path]) -> tuple[dict[str, Any], D
         data = _pick("data", "Dataset", [short_name(folder) for folder in folders], shown_as=_last_two)
         folder = next(folder for folder in folders if short_name(folder) == data)
         dataset = _opened(folder)
-        sources = _pick("sources", "Anomaly sources", [BUILT_IN, *texture_folders(folders)], accept_new_options=True)
-        default = first_try(folder, labelled=dataset is not None and any(one.label for one in dataset.test))
+        sources = _pick(
+            "anomaly_sources", "Anomaly sources", [BUILT_IN, *texture_folders(folders)], accept_new_options=True
+        )
+        default = _DEFAULTS | first_try()
         _name_field(launcher, folder)
         st.markdown("#### How it is judged")
         judged = _row(
@@ -108,7 +100,9 @@ def _ask(launcher: Launcher, folders: Sequence[Path]) -> tuple[dict[str, Any], D
             ("reconstructive_width", "Width of the repainting network", default["widths"][0]),
             ("discriminative_width", "Width of the judging network", default["widths"][1]),
         )
-        sizes |= _row(("crop_size", "Crop size", default["crop_size"]), ("batch_size", "Batch size", 8))
+        sizes |= _row(
+            ("crop_size", "Crop size", default["crop_size"]), ("batch_size", "Batch size", default["batch_size"])
+        )
         st.markdown("#### How long")
         pace = _row(
             ("epochs", "Epochs", default["epochs"]),
@@ -129,41 +123,75 @@ def _ask(launcher: Launcher, folders: Sequence[Path]) -> tuple[dict[str, Any], D
 
 
 def _ask_more(default: dict[str, Any]) -> dict[str, Any]:
-    with st.expander("More: seed, device, precision, synthesis, what is kept", icon=":material/tune:"):
+    with st.expander("More: device, network, losses, synthesis, what is kept", icon=":material/tune:"):
         first, second, third = st.columns(3, gap="medium")
         with first:
-            device = _pick("device", "Device", ["auto", *devices()])
-            precision = _pick("precision", "Precision", ["auto", "float32", "bfloat16", "float16"])
-            optimizer = _pick("optimizer", "Optimizer", ["adam", "adamw"])
-            sspcab = _explained("sspcab", st.checkbox("SSPCAB", key="train_sspcab", persist_state="session"))
-            seed = _number("seed", "Seed", 0)
+            values = _ask_how(default)
         with second:
-            height = _number("input_size", "Image height", 256, "input_height")
-            width = _number("input_size", "Image width", 256, "input_width")
-            clean = _number("clean_share", "Clean share", default["clean_share"])
-            rotate = _number("rotate_share", "Rotated share", default["rotate_share"])
-            cutpaste = _number("cutpaste_share", "CutPaste share", 0.0)
+            values |= _ask_losses(default) | _ask_defects(default)
         with third:
-            weights = {short_name(path): path for path in library.checkpoint_files()}
-            start_from = _pick("start_from", "Start from", [_ANY, *weights])
-            patience = _number("patience", "Patience", 0)
-            probes = _number("probes", "Probe images", 8)
-            keep = _number("keep", "Checkpoints to keep", 3)
+            values |= _ask_kept(default)
+    return values
+
+
+def _ask_how(default: dict[str, Any]) -> dict[str, Any]:
+    st.markdown("##### Machine and network")
+    weights = {short_name(path): path for path in library.checkpoint_files()}
     return {
-        "device": device,
-        "precision": precision,
-        "optimizer": optimizer,
-        "sspcab": sspcab,
-        "seed": seed,
-        "input_size": (height, width),
-        "clean_share": clean,
-        "rotate_share": rotate,
-        "cutpaste_share": cutpaste,
-        "start_from": weights.get(start_from),
-        "patience": patience,
-        "probes": probes,
-        "keep": keep,
+        "device": _pick("device", "Device", ["auto", *devices()]),
+        "precision": _pick("precision", "Precision", ["auto", "float32", "bfloat16", "float16"]),
+        "optimizer": _pick("optimizer", "Optimizer", ["adam", "adamw"]),
+        "weight_decay": _number("weight_decay", "Weight decay", default["weight_decay"]),
+        "sspcab": _check("sspcab", "SSPCAB", default["sspcab"]),
+        "start_from": weights.get(_pick("start_from", "Start from", [_ANY, *weights])),
+        "input_size": (
+            _number("input_size", "Image height", default["input_size"][0], "input_height"),
+            _number("input_size", "Image width", default["input_size"][1], "input_width"),
+        ),
     }
+
+
+def _ask_losses(default: dict[str, Any]) -> dict[str, Any]:
+    st.markdown("##### Losses")
+    weights = {}
+    for part in PARTS:
+        name = f"Weight of {part.upper() if part != 'focal' else part}"
+        weights[part] = _number(f"loss_{part}", name, getattr(default["loss_weights"], part))
+    counted_as = _pick("focal_alpha", "Focal loss counts", [_ALIKE, _WEIGHTED])
+    alpha = None
+    if counted_as == _WEIGHTED:
+        alpha = st.slider("Weight of anomalous pixels", 0.0, 1.0, 0.5, key="train_alpha", persist_state="session")
+    return {"loss_weights": weights, "focal_alpha": alpha}
+
+
+def _ask_defects(default: dict[str, Any]) -> dict[str, Any]:
+    st.markdown("##### Made-up defects")
+    return {
+        "clean_share": _number("clean_share", "Clean share", default["clean_share"]),
+        "rotate_share": _number("rotate_share", "Rotated share", default["rotate_share"]),
+        "cutpaste_share": _number("cutpaste_share", "CutPaste share", default["cutpaste_share"]),
+        "max_image_share": _number("max_image_share", "Faintest defect", default["max_image_share"]),
+    }
+
+
+def _ask_kept(default: dict[str, Any]) -> dict[str, Any]:
+    st.markdown("##### End, and what is kept")
+    return {
+        "patience": _number("patience", "Patience", default["patience"]),
+        "seed": _number("seed", "Seed", default["seed"]),
+        "probes": _number("probes", "Probe images", default["probes"]),
+        "probe_side": _number("probe_side", "Side of their pictures", default["probe_side"]),
+        "keep": _number("keep", "Checkpoints to keep", default["keep"]),
+        "keep_best": _check("keep_best", "Keep the best too", default["keep_best"]),
+        "checkpoint_dtype": _pick("checkpoint_dtype", "Stored as", ["float32", "float16"]),
+    }
+
+
+def _check(name: str, label: str, default: bool) -> bool:
+    key = f"train_{name}"
+    st.session_state.setdefault(key, default)
+    checked: bool = st.checkbox(label, key=key, persist_state="session")
+    return _explained(name, checked)
 
 
 def _row(*fields: tuple[str, str, float]) -> dict[str, Any]:
