@@ -142,8 +142,8 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
 
   /** Bring a part that Python asked for under the window's top; the followed pixel's numbers to its bottom. */
   function scrollTo(part) {
-    if (part === "pixel") root.querySelector("[data-slot=pixel]").scrollIntoView({ block: "end" });
-    else (part === "stage" ? detail.closest(".stage-group") : root.querySelector(".results")).scrollIntoView({ block: "start" });
+    const place = part === "stage" ? detail.closest(".stage-group") : root.querySelector(`section.${part}, div.${part}`);
+    place.scrollIntoView({ block: part === "pixel" ? "end" : "start" });
   }
 
   return { show, scrollTo, scrollToOpened: () => detail.scrollIntoView({ behavior: "smooth", block: "nearest" }) };

@@ -26,7 +26,7 @@ from pages._ui.live.payload import padded, with_header
 from pages._ui.texts import texts_under
 
 PICTURES = ("image", "reconstruction")
-Part = Literal["results", "pixel", "stage"]
+Part = Literal["tools", "results", "pixel", "stage"]
 TWO_CLASSES = ("logits", "probabilities")
 CHANNELS_SHOWN = 16
 _SHOWN_SIDE, _SMALL_SIDE = 256, 96  # pixels that are sent of a stage's longest side, and of one channel among many

@@ -19,6 +19,7 @@ function createBand(root) {
   let shown = null;
   let going = null; // the step that was asked for, until it is there
   let goneAt = 0;
+  let isAsked = false; // for the answer, which is on its way
   let send = () => {};
 
   const watcher = new ResizeObserver(makeRoom);
@@ -29,6 +30,7 @@ function createBand(root) {
 
   function receive(data, setTriggerValue) {
     send = setTriggerValue;
+    if (data.answer !== null || data.step !== shown?.step) isAsked = false;
     if (data.step === going || performance.now() - goneAt > GIVE_UP) going = null;
     shown = data;
     show();
@@ -49,7 +51,7 @@ function createBand(root) {
   function show() {
     const { words, step, count } = shown;
     root.lang = shown.lang;
-    root.classList.toggle("busy", going !== null);
+    root.classList.toggle("busy", going !== null || isAsked);
     root.setAttribute("aria-label", words.label);
     slot("place").textContent = words.place.replace("{step}", step).replace("{count}", count);
     slot("title").textContent = shown.title;
@@ -77,7 +79,10 @@ function createBand(root) {
   }
 
   function ask() {
-    if (going === null) send("answer", { shown: shown.answer === null, at: Date.now() });
+    if (going !== null) return;
+    isAsked = shown.answer === null;
+    show();
+    send("answer", { shown: isAsked, at: Date.now() });
   }
 
   /** A click leaves no focus behind: Space is to show the answer, not to press the button again. */

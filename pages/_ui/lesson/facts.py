@@ -13,6 +13,7 @@ import numpy as np
 from draem_core.inside.pixel import softmax_steps
 from draem_core.inside.switches import difference_map
 from draem_core.postprocess import PostProcess
+from draem_core.synthesis.draws import MAX_IMAGE_SHARE
 from draem_core.types import Prediction
 from pages._ui.inside.view import View as InsideView
 from pages._ui.synthetic.settings import SyntheticSettings
@@ -203,9 +204,10 @@ def faint(scene: SyntheticScene) -> Facts | None:
     before = _blended(scene.look(replace(scene.view.settings, beta=None)))
     if now is None or before is None:
         return None
-    ending = "found" if scene.view.counts.tp else "missed"
+    hits, hits_before = scene.view.counts.tp, int(before["hits"])
+    ending = "missed" if not hits else "partly" if hits < hits_before / 2 else "found"
     told = {f"before_{name}": before[name] for name in ("score", "beta", "hits")}
-    return {**now, **told, "ending": text(f"lesson.step.faint.{ending}")}
+    return {**now, **told, "most": MAX_IMAGE_SHARE, "ending": text(f"lesson.step.faint.{ending}")}
 
 
 INSIDE: Mapping[str, Callable[[InsideScene], Facts | None]] = {
@@ -220,7 +222,7 @@ def _result(prediction: Prediction, rule: PostProcess) -> dict[str, object]:
     return {"score": prediction.image_score, "flagged": flagged, "verdict": "NG" if flagged else "OK"}
 
 
-def _blended(view: SyntheticView) -> dict[str, object] | None:
+def _blended(view: SyntheticView) -> dict[str, float] | None:
     """Tell the image's share, and what the network found of a sample's anomaly."""
     stages = view.sample.texture
     if stages is None:

@@ -15,7 +15,7 @@ from pages._ui.synthetic.settings import Choice, SyntheticSettings
 
 CHECKPOINT, DATASET = "checkpoints/metal.safetensors", "datasets/demo/metal"
 GOOD, DEFECT = "test/good/010.png", "test/scratch/001.png"
-FAINT_BETA = 0.97  # the image's share; training draws 0 … 0.8
+FAINT_BETA = 0.96  # the image's share; training draws 0 … 0.8
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ STEPS: tuple[Step, ...] = (
         "paint",
         "test/good/024.png",
         Look("anomaly_map"),
-        stroke=Stroke("#8f5a3c", 0.04, ((0.22, 0.62), (0.3, 0.7), (0.36, 0.72))),
+        part="tools",
+        stroke=Stroke("#6e6a66", 0.02, ((0.22, 0.44), (0.27, 0.5), (0.29, 0.58))),
     ),
     SyntheticStep("noise", _synthetic("threshold")),
     SyntheticStep("blend", _synthetic("blend")),

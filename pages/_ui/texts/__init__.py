@@ -7,6 +7,7 @@ The words lie in one TOML file for each language beside this module; add a file 
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages._ui.texts.catalogue import ENGLISH, Language, language_for, names_in, read_languages
 
@@ -42,8 +43,10 @@ def texts_under(prefix: str) -> dict[str, str]:
 
 
 def language() -> Language:
-    """Return the language that is spoken now."""
+    """Return the language that is spoken now; English where no page runs, as in a test or a background job."""
     known = read_languages(FOLDER)
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return known[ENGLISH]
     chosen = st.session_state.get(_CHOSEN)
     return known[chosen if chosen in known else _first()]
 
