@@ -252,6 +252,9 @@ def test_a_folder_of_checkpoints_becomes_a_review_that_is_shown(theirs: Path, ho
             break
     assert sent(at)[1]["epochs"] == [3, 10]
     assert asked(at)["run"] == "runs/theirs on tiles"
+    link = next(one for one in at.get("page_link") if "Open epoch 10 in Explore" in one.proto.label)
+    assert "checkpoint=checkpoints%2Ftheirs%2Fmodel_e10.safetensors" in link.proto.query_string
+    assert "dataset=datasets%2Ftiles" in link.proto.query_string
     assert [path.name for path in (home / "runs").iterdir()] == ["theirs on tiles"]
 
 

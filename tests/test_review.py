@@ -221,6 +221,8 @@ def test_someone_elses_checkpoints_become_the_same_review(tmp_path, review, data
     assert replay.epochs == tuple(sorted(review.checkpoints))
     assert seen[-1] == (len(review.checkpoints),) * 2
     assert any("last.pth has no epoch number" in note for note in replay.notes)
+    assert replay.checkpoints[12] == theirs / "epoch=12-step=1.pth"
+    assert replay.data == dataset.root
     assert replay.config is None
     assert sorted(replay.probes.names) == sorted(review.probes.names)
     order = [replay.probes.names.index(name) for name in review.probes.names]

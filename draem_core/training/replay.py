@@ -75,7 +75,7 @@ def review_from_checkpoints(
     with alone_in(out):
         run = RunFolder(out)
         done = _already_done(out, found)
-        described = {"environment": environment(), "notes": notes, "source": str(folder)}
+        described = {"environment": environment(), "notes": notes, "source": str(folder), "dataset": str(dataset.root)}
         write_atomically(out / "config.json", json.dumps(described, indent=2).encode())
         journals = run.journals(done[-1]["epoch"] if done else 0)
         for epoch, path in sorted(found.items())[len(done) :]:
@@ -88,7 +88,9 @@ def review_from_checkpoints(
             run.probes.save_epoch(epoch, reconstructions, maps, probe_side)
             journals.probes.append((epoch, *row) for row in figures_of_predictions(look.predictions))
             journals.layers.append((epoch, layer, spread, None, live) for layer, spread, live in look.layers)
-            done.append({"epoch": epoch, "file": path.name, "fingerprint": _fingerprint(path)})
+            done.append(
+                {"epoch": epoch, "file": path.relative_to(folder).as_posix(), "fingerprint": _fingerprint(path)}
+            )
             write_atomically(out / "metrics.csv", pd.DataFrame(done).to_csv(index=False).encode())
             if on_progress:
                 on_progress(len(done), len(found))

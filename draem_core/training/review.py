@@ -4,9 +4,10 @@ Small tables are loaded at once, pictures when they are asked for. Never changes
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,8 @@ class Review:
     steps, layers, probe_figures: the columns STEP_COLUMNS, LAYER_COLUMNS, PROBE_COLUMNS.
     probes: P images with names, kinds, labels and masks, at the network's input size; None without any.
     epochs: those that have their pictures, rising; what a slider runs over.
-    checkpoints: the weights that are still there, by epoch.
+    checkpoints: the weights that are still there, by epoch; of a replay, someone else's files.
+    data: the dataset's folder that the run was trained on, or replayed on; None where nothing tells.
     stopped: the sentence with which the run broke off, if it did.
     notes: sentences about what could not be reviewed.
     """
@@ -50,6 +52,7 @@ class Review:
     probes: LabelledImages | None
     epochs: tuple[int, ...]
     checkpoints: Mapping[int, Path]
+    data: Path | None = None
     stopped: str | None = None
     notes: tuple[str, ...] = field(default=())
 
@@ -126,7 +129,9 @@ def load_review(path: Path) -> Review:
         )
     try:
         table = pd.read_csv(path / "metrics.csv")
-        config, environment, notes = _described(path / "config.json")
+        described = _described(path / "config.json")
+        config = recorded_config(described["config"]) if described.get("config") else None
+        dataset = config.data if config else described.get("dataset")
         probe_figures = read_journal(path / "probes.csv", PROBE_COLUMNS)
         shown = set(folder.probes.epochs()) | set(probe_figures["epoch"].astype(int))
         probes, epochs, lost = _pictured(folder.probes, shown & set(table["epoch"].astype(int)))
@@ -134,18 +139,17 @@ def load_review(path: Path) -> Review:
             name=path.name,
             folder=path,
             config=config,
-            environment=environment,
+            environment=described.get("environment", {}),
             metrics=table,
             steps=read_journal(path / "steps.csv", STEP_COLUMNS),
             layers=read_journal(path / "layers.csv", LAYER_COLUMNS),
             probe_figures=probe_figures,
             probes=probes,
             epochs=epochs,
-            checkpoints={
-                int(row): folder.checkpoint(int(row)) for row in table["epoch"] if folder.checkpoint(int(row)).is_file()
-            },
+            checkpoints={epoch: file for epoch, file in _weights(folder, table, described) if file.is_file()},
+            data=Path(dataset) if dataset else None,
             stopped=folder.stop_file.read_text(encoding="utf-8").strip() if folder.stop_file.is_file() else None,
-            notes=(*notes, *lost),
+            notes=(*described.get("notes", ()), *lost),
         )
     except (ValueError, KeyError, ConfigError) as error:
         raise RunFolderError(f"{path} is damaged and cannot be reviewed ({error}). Train it anew.") from error
@@ -170,14 +174,19 @@ def _left_out(epochs: Sequence[int], folder: Path) -> str:
     return f"The pictures of {which} missing or damaged in {folder} and left out; the curves show all epochs."
 
 
-def _described(file: Path) -> tuple[TrainConfig | None, dict[str, str], tuple[str, ...]]:
-    """Return config, environment and notes from ``config.json``; of a replay, there is no config."""
+def _weights(folder: RunFolder, table: pd.DataFrame, described: Mapping[str, Any]) -> Iterator[tuple[int, Path]]:
+    """Yield where the weights of each epoch are, or were: in the run folder, of a replay in its source."""
+    source = described.get("source")
+    files = table["file"] if source and "file" in table else [None] * len(table)
+    for epoch, file in zip(table["epoch"].astype(int), files, strict=True):
+        yield epoch, Path(source) / file if source and file else folder.checkpoint(epoch)
+
+
+def _described(file: Path) -> dict[str, Any]:
+    """Return what ``config.json`` holds, empty where there is none."""
     if not file.is_file():
-        return None, {}, ()
+        return {}
     described = json.loads(file.read_text(encoding="utf-8"))
-    config = described.get("config")
-    return (
-        recorded_config(config) if config else None,
-        described.get("environment", {}),
-        tuple(described.get("notes", ())),
-    )
+    if not isinstance(described, dict):
+        raise ValueError(f"{file.name} holds no table")
+    return described
