@@ -91,12 +91,12 @@ def _render_buttons(launcher: Launcher, name: str, standing: Standing) -> None:
             launcher.withdraw(name)
             st.rerun()
     elif standing.stage is Stage.TRAINING:
-        if st.button("Stop", icon=":material/stop:", help="Finished epochs are kept; it can be resumed."):
-            with st.spinner("Stopping …"):
+        if st.button("Stop", icon=":material/stop:", help="Ends with the present step; it can be resumed."):
+            with st.spinner("Stopping after the present step …"):
                 launcher.stop(name)
             st.rerun()
     elif standing.stage in (Stage.STOPPED, Stage.FAILED) and st.button(
-        "Resume", type="primary", icon=":material/play_arrow:", help="Goes on after the last finished epoch."
+        "Resume", type="primary", icon=":material/play_arrow:", help="Goes on where it was stopped."
     ):
         try:
             launcher.resume(name)
