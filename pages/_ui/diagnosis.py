@@ -21,9 +21,6 @@ def render_findings(review: Review, epoch: int | None) -> None:
     else:
         signs = "a collapse, a dying layer or overfitting" if review.epochs else "a dying layer or overfitting"
         st.success(f"Nothing looks wrong {when}: no sign of {signs}.", icon=":material/check:")
-    warning = review.warnings().get(epoch or int(review.metrics["epoch"].iloc[-1]))
-    if warning and not any(finding.evidence == warning for finding in findings):
-        st.warning(warning, icon=":material/balance:")
 
 
 def render_finding(finding: Finding) -> None:
