@@ -175,6 +175,18 @@ def test_stopped_after_any_step_it_goes_on_from_there_to_the_last_bit(
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
+def test_asked_to_stop_while_an_epoch_is_judged_it_ends_there(tmp_path, images, textures):
+    train(config(tmp_path / "whole"), images, textures)
+    judged, steps = [], []
+    with pytest.raises(TrainingStopped, match="Stopped after epoch 1"):
+        train(
+            config(tmp_path / "parts"), images, textures, on_step=steps.append, on_epoch=judged.append, stop=judged.copy
+        )
+    assert len(steps) == 2, "no step of the next epoch"
+    train(config(tmp_path / "parts"), images, textures)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
 def divmod_from_one(finished, per_epoch):
     """Return (epoch, step) of the next step, both from 1."""
     epoch, step = divmod(finished, per_epoch)

@@ -136,6 +136,8 @@ class _Trainer:
         """Train the epochs that are missing, save each, and return the last one's checkpoint."""
         clock = Clock(total=(self.config.epochs - len(self.history)) * self.steps - self.midst.steps)
         while len(self.history) < self.config.epochs and not self._is_spent():
+            if self.team.size == 1 and self.stop():  # while the images were read, or an epoch was judged
+                raise TrainingStopped(f"Stopped after epoch {len(self.history)}. The same command goes on from there.")
             report = self._train_epoch(len(self.history) + 1, clock, on_step)
             if self.watch:
                 report = self._judged(report)

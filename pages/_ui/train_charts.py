@@ -24,6 +24,7 @@ _LOSSES = {
     "ssim": "SSIM",
     "focal": "focal",
 }
+_COLORS = ("#0f8fb8", "#e8730c", "#7a5cc9", "#2b9a5b", "#c0398a")  # as on the Epochs page
 _QUALITY = {
     "test_image_auroc": "image, real defects",
     "test_pixel_auroc": "pixel, real defects",
@@ -71,7 +72,8 @@ def _newest_pictures(folder: str, modified: int) -> tuple[int, str]:
     count = len(review.probes.kinds)
     grid = f"display:grid;gap:4px;grid-template-columns:repeat({count},minmax(72px,160px))"
     cells = [
-        f'<small style="{_SHORTENED}" title="{escape(kind)}">{escape(kind)}</small>' for kind in review.probes.kinds
+        f'<small style="{_SHORTENED}" title="{escape(kind)}">{escape(kind.replace("_", " "))}</small>'
+        for kind in review.probes.kinds
     ]
     for row, pictures in rows.items():
         cells += [
@@ -102,6 +104,7 @@ def _lines(table: pd.DataFrame, columns: dict[str, str], of_share: bool) -> alt.
     there = [column for column in columns if column in table and table[column].notna().any()]
     if not there:
         return None
+    colors = [color for column, color in zip(columns, _COLORS, strict=False) if column in there]  # stay as others come
     long = table.melt("epoch", there, "curve", "value").dropna()
     long = long if of_share else long[long["value"] > 0]  # a logarithm's
     long["curve"] = long["curve"].map(columns)
@@ -116,7 +119,7 @@ def _lines(table: pd.DataFrame, columns: dict[str, str], of_share: bool) -> alt.
             y=alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(tickCount=4)),
             color=alt.Color(
                 "curve:N",
-                sort=[columns[one] for one in there],
+                scale=alt.Scale(domain=[columns[one] for one in there], range=colors),
                 legend=alt.Legend(title=None, orient="bottom", columns=1, rowPadding=0, labelLimit=220),
             ),
         )

@@ -64,7 +64,7 @@ def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: Stage)
     icon, colour = _LOOK[standing.stage]
     folder = launcher.runs / name
     st.header(f"{name} :{colour}-badge[{icon} {standing.stage.value}]")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         _render_buttons(launcher, name, standing)
         if standing.stage is not Stage.WAITING:
             _render_ways_on(folder, config)
