@@ -15,8 +15,10 @@ from pages._ui.live.settings import Settings, read_settings
 
 _FOLDER = Path(__file__).parent
 # Joined in this order into one ES module: Streamlit takes a single script, and a build step would buy nothing.
-_SCRIPTS = ("header", "scale", "format", "words", "controls")
+_SCRIPTS = ("header", "scale", "format", "words", "theme", "controls")
 _STYLES = ("base", "controls")
+# What more than one component's HTML has, by the comment that it stands for.
+_PARTS = {"<!-- kernel size and minimum area -->": "kernel_and_area.html"}
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,13 @@ def component(name: str, folder: Path, *scripts: str) -> Callable[..., Any]:
     """Register the component of ``folder``: one .html, one .css and the named scripts behind the shared ones."""
     stem = folder.name
     files = [*(_FOLDER / f"{script}.js" for script in _SCRIPTS), *(folder / f"{script}.js" for script in scripts)]
+    html = (folder / f"{stem}.html").read_text("utf-8")
+    for comment, part in _PARTS.items():
+        html = html.replace(comment, (_FOLDER / part).read_text("utf-8"))
     styles = [*(_FOLDER / f"{style}.css" for style in _STYLES), folder / f"{stem}.css"]
     return st.components.v2.component(
         name,
-        html=(folder / f"{stem}.html").read_text("utf-8"),
+        html=html,
         css="\n".join(style.read_text("utf-8") for style in styles),
         js="\n".join(file.read_text("utf-8") for file in files),
     )

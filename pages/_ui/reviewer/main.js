@@ -188,7 +188,7 @@ function createReviewer(root) {
     const { runs, board, charts, table, heat } = shown;
     const [run] = runs;
     const other = runs.at(-1);
-    const colors = reviewColors(root);
+    const colors = themeColors(root);
     if (!board.draw(settings.epoch, settings.other_epoch, settings)) {
       run.load(settings.epoch).then(requestPaint);
       if (settings.compare) other.load(settings.other_epoch).then(requestPaint);
@@ -229,16 +229,4 @@ function setSlider(input, epochs, epoch) {
   if (Number(input.value) !== at) input.value = at;
   input.parentElement.style.setProperty("--at", epochs.length > 1 ? at / (epochs.length - 1) : 0);
   input.setAttribute("aria-valuetext", `epoch ${epoch}`);
-}
-
-function reviewColors(root) {
-  const style = getComputedStyle(root);
-  const read = (name) => style.getPropertyValue(name);
-  return {
-    axis: read("--line"),
-    faint: read("--faint"),
-    accent: read("--accent"),
-    paper: read("--st-background-color"),
-    font: style.fontFamily,
-  };
 }

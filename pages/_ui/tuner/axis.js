@@ -6,14 +6,6 @@ function placeOf(sensitivity, onLogitScale) {
   return Math.min(1, Math.max(0, logit(sensitivity) / (2 * LOGIT_SPAN) + 0.5));
 }
 
-/** Names of ticks as thresholds, from left to right. */
-function tickNames(onLogitScale) {
-  const ticks = onLogitScale ? [16, 8, 0, -8, -16] : [1, 0.75, 0.5, 0.25, 0];
-  const names = ticks.map((tick) => String(tick).replace("-", MINUS).replace("0.", "."));
-  names[0] = `${onLogitScale ? "logit" : "score"} ${names[0]}`;
-  return names;
-}
-
 /** An empty canvas as sharp as the screen: { context, width, height, ratio }, null where it is not laid out. */
 function emptied(canvas) {
   const ratio = window.devicePixelRatio || 1;

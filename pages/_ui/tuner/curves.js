@@ -44,7 +44,7 @@ function createCurves(root, counts) {
       context.stroke();
       context.globalAlpha = 1;
       trace(context, rates[x], rates[y], { toX, toY, from, limit });
-      context.strokeStyle = colors.line;
+      context.strokeStyle = colors.faint;
       context.lineWidth = 1.8 * ratio;
       context.lineJoin = "round";
       context.stroke();

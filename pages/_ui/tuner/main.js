@@ -137,10 +137,10 @@ function createTuner(root) {
     root.classList.toggle("tall", settings.by_kind);
     const wanted = `${where.row} ${settings.logit_scale} ${settings.by_kind}`;
     if (wanted !== drawn) {
-      const colors = colorsOf(root); // this and the canvases' sizes are asked for before anything in the page changes
+      const colors = themeColors(root); // this and the canvases' sizes are asked for before anything in the page changes
       scatter.draw(where, settings, colors);
       curves.draw(where, colors);
-      showTicks(root, settings.logit_scale);
+      showTicks(root, settings.logit_scale, "score");
       drawn = wanted;
     }
     readout.show(counts.at(where, unsureStop), settings);
@@ -164,27 +164,4 @@ function createTuner(root) {
   }
 
   return { receive, stop };
-}
-
-function showTicks(root, onLogitScale) {
-  root
-    .querySelector("[data-slot=ticks]")
-    .replaceChildren(
-      ...tickNames(onLogitScale).map((name) => Object.assign(document.createElement("span"), { textContent: name })),
-    );
-}
-
-function colorsOf(root) {
-  const style = getComputedStyle(root);
-  const read = (name) => style.getPropertyValue(name);
-  return {
-    good: read("--good"),
-    defect: read("--defect"),
-    axis: read("--line"),
-    line: read("--faint"),
-    accent: read("--accent"),
-    text: read("--text"),
-    paper: read("--st-background-color"),
-    font: style.fontFamily,
-  };
 }

@@ -127,15 +127,8 @@ function createViewer(root) {
   }
 
   function paintHistogram() {
-    const style = getComputedStyle(root);
-    const [good, defect, axis] = ["--good", "--defect", "--line"].map((name) => style.getPropertyValue(name));
-    drawHistogram(histogram, analysis.histogram(settings.logit_scale), { good, defect, axis });
-    const ticks = settings.logit_scale ? [16, 8, 0, -8, -16] : [1, 0.75, 0.5, 0.25, 0];
-    const names = ticks.map((tick) => String(tick).replace("-", MINUS).replace("0.", "."));
-    names[0] = `${settings.logit_scale ? "logit" : "p ="} ${names[0]}`;
-    root.querySelector("[data-slot=ticks]").replaceChildren(
-      ...names.map((name) => Object.assign(document.createElement("span"), { textContent: name })),
-    );
+    drawHistogram(histogram, analysis.histogram(settings.logit_scale), themeColors(root));
+    showTicks(root, settings.logit_scale, "p =");
   }
 
   function showProbe() {

@@ -1,0 +1,27 @@
+// What canvases and axes share: the theme's colours, and the ticks under a sensitivity slider.
+
+/** The colours that the stylesheets name, for a canvas; asking for them lays the page out. */
+function themeColors(root) {
+  const style = getComputedStyle(root);
+  const read = (name) => style.getPropertyValue(name);
+  return {
+    good: read("--good"),
+    defect: read("--defect"),
+    axis: read("--line"),
+    faint: read("--faint"),
+    accent: read("--accent"),
+    text: read("--text"),
+    paper: read("--st-background-color"),
+    font: style.fontFamily,
+  };
+}
+
+/** Thresholds from left to right under the sensitivity slider; `name` says what they are on a plain axis. */
+function showTicks(root, onLogitScale, name) {
+  const ticks = onLogitScale ? [16, 8, 0, -8, -16] : [1, 0.75, 0.5, 0.25, 0];
+  const texts = ticks.map((tick) => String(tick).replace("-", MINUS).replace("0.", "."));
+  texts[0] = `${onLogitScale ? "logit" : name} ${texts[0]}`;
+  root
+    .querySelector("[data-slot=ticks]")
+    .replaceChildren(...texts.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
+}
