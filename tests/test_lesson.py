@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import streamlit as st
 import torch
-from PIL import Image
+from lesson_home import make_lesson_home
 from streamlit.testing.v1 import AppTest
-from tiny_home import GRID, PICTURE, write_checkpoint
+from tiny_home import GRID, PICTURE
 
 from draem_core import PostProcess, Predictor, load_checkpoint, read_image
 from draem_core.data.datasets import open_dataset
@@ -39,30 +39,11 @@ SYNTHETIC_STEPS = [step for step in STEPS if isinstance(step, SyntheticStep)]
 
 
 @pytest.fixture(scope="module")
-def lesson_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with an untrained checkpoint and made-up pictures under the demo's names."""
-    folder = tmp_path_factory.mktemp("lesson")
-    write_checkpoint(folder / CHECKPOINT, seed=0)
-    rng = np.random.default_rng(0)
-    for name in dict.fromkeys(step.picture for step in STEPS):
-        picture = rng.normal(130, 12, (*PICTURE, 3))
-        mask = np.zeros(PICTURE, bool)
-        mask[40:60, 50:90] = "good" not in name
-        picture[mask] -= 80
-        save(folder / DATASET / name, picture.clip(0, 255).astype(np.uint8))
-        if mask.any():
-            truth = folder / DATASET / name.replace("test", "ground_truth")
-            save(truth.with_name(f"{truth.stem}_mask.png"), mask.astype(np.uint8) * 255)
-    save(folder / DATASET / "train/good/000.png", np.full((*PICTURE, 3), 130, np.uint8))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served(lesson_home: Path) -> Iterator[Path]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Only read from, so that what the pages cached of it serves all tests."""
     st.cache_data.clear()
     st.cache_resource.clear()
-    yield lesson_home
+    yield make_lesson_home(tmp_path_factory.mktemp("lesson"))
     st.cache_data.clear()
     st.cache_resource.clear()
 
@@ -72,11 +53,6 @@ def home(served: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DRAEM_HOME", str(served))
     monkeypatch.delenv("DRAEM_DATA", raising=False)
     return served
-
-
-def save(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
 
 
 def workspace_of(home: Path) -> Workspace:
@@ -236,6 +212,7 @@ def test_softmax_is_that_of_the_followed_pixel(home: Path) -> None:
     expected = torch.softmax(torch.tensor([good, anomalous]), 0)[1]
     assert found["probability"] == pytest.approx(float(expected), abs=1e-6)
     assert facts.softmax(replace(scene, pixel=None)) is None
+    assert facts.softmax(replace(scene, pixel=(GRID[0], 0))) is None
 
 
 def test_the_masks_numbers_follow_the_sensitivity(home: Path) -> None:

@@ -104,7 +104,8 @@ def difference(scene: InsideScene) -> Facts | None:
 
 
 def softmax(scene: InsideScene) -> Facts | None:
-    if scene.pixel is None:
+    height, width = scene.prediction.anomaly_map.shape
+    if scene.pixel is None or scene.pixel[0] >= height or scene.pixel[1] >= width:
         return None
     row, column = scene.pixel
     steps = softmax_steps(*(float(one) for one in scene.prediction.logits[:, row, column]))
@@ -196,7 +197,8 @@ def noise(scene: SyntheticScene) -> Facts | None:
 
 
 def blend(scene: SyntheticScene) -> Facts | None:
-    return _blended(scene.view)
+    found = _blended(scene.view)
+    return None if found is None else {**found, "false": scene.view.counts.fp}
 
 
 def faint(scene: SyntheticScene) -> Facts | None:
@@ -232,7 +234,6 @@ def _blended(view: SyntheticView) -> dict[str, float] | None:
         "texture": stages.texture_share,
         "score": view.prediction.image_score,
         "hits": view.counts.tp,
-        "false": view.counts.fp,
         "defect": view.counts.tp + view.counts.fn,
     }
 
