@@ -50,7 +50,7 @@ def fill(page: Page, **fields: object) -> None:
 def start(page: Page, name: str, epochs: int) -> None:
     """Fill the form with a tiny training and start it."""
     expect_form(page)
-    page.get_by_text("More: seed, device").click()
+    page.get_by_text("More: device, network").click()
     sizes = {"Width_of_the_repainting_network": 4, "Width_of_the_judging_network": 4, "Crop_size": 0, "Batch_size": 2}
     fill(page, **sizes, Epochs=epochs, Image_height=32, Image_width=32, Probe_images=2, Validation_share=0)
     fill(page, Name_of_the_run=name)
