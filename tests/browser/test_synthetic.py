@@ -169,10 +169,13 @@ def test_a_click_follows_a_pixel(tab: Stepper) -> None:
     shown = tab.page.locator("[data-result=mask] .shown")
     box = shown.bounding_box()
     assert box is not None
-    shown.click(position={"x": box["width"] * 0.25, "y": box["height"] * 0.5})
+    shown.click(position={"x": box["width"] * 0.255, "y": box["height"] * 0.51})
     expect(tab.slot("pixel")).to_contain_text("row 32, column 24", timeout=PATIENCE)  # of 64 × 96
     expect(tab.card("noise").locator(".cross")).to_have_count(1)
     assert tab.link["at_row"] == "32"
+    shown.press("ArrowDown")
+    shown.press("Shift+ArrowRight")
+    expect(tab.slot("pixel")).to_contain_text("row 33, column 34", timeout=PATIENCE)
     tab.slot("pixel").get_by_role("button").click()
     expect(tab.card("noise").locator(".cross")).to_have_count(0, timeout=PATIENCE)
 

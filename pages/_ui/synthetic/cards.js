@@ -5,11 +5,11 @@ function createCards(root, { onSet, onPoint }) {
   let cards = new Map(); // stage → its elements
   let shown = ""; // which stages and controls there are
 
-  function show(view) {
+  function show(view, answer) {
     const wanted = view.cards.map(({ key, group, controls }) => `${group} ${key} ${controls.map(({ name }) => name)}`);
     if (wanted.join() !== shown) build(view);
     shown = wanted.join();
-    for (const card of view.cards) cards.get(card.key).show(card, view);
+    for (const card of view.cards) cards.get(card.key).show(card, view, answer);
   }
 
   function build(view) {
@@ -47,14 +47,14 @@ function createCard(first, words, { onSet, onPoint }) {
   box.append(picture, bar, name, sentence, facts, ...[...knobs.values()].map((knob) => knob.box));
   let title = "";
 
-  function show(card, view) {
+  function show(card, view, answer) {
     title = card.title;
     showPicture(picture, card, view);
     showBar(bar, card, view.bars[card.scale]);
     name.textContent = card.title;
     sentence.textContent = card.sentence;
     facts.replaceChildren(...card.facts.map((fact) => element("li", "", fact)));
-    for (const one of card.controls) knobs.get(one.name).show(one);
+    for (const one of card.controls) knobs.get(one.name).show(one, answer[one.name] !== view.answer[one.name]);
   }
 
   function point(isPointed) {

@@ -1,6 +1,11 @@
 // The controls of one stage: sliders, lists and seeds, each by hand or with the seed. Knows no server.
 
 const SEED_SPAN = 100000; // "another" seed is drawn below this
+const MOST_SEED = 2 ** 31 - 1;
+
+function asSeed(number) {
+  return Math.min(MOST_SEED, Math.max(0, Math.round(number)));
+}
 
 function element(name, className, text) {
   return Object.assign(document.createElement(name), { className, textContent: text ?? "" });
@@ -34,7 +39,7 @@ function createKnob(first, words, onSet) {
     Object.assign(input, { type: "number", min: 0, step: 1 });
     input.onchange = () => {
       if (input.value === "") onSet(name, null);
-      else if (Number.isFinite(input.valueAsNumber)) onSet(name, Math.max(0, Math.round(input.valueAsNumber)));
+      else if (Number.isFinite(input.valueAsNumber)) onSet(name, asSeed(input.valueAsNumber));
     };
     const another = element("button", "another", words.new_seed);
     another.type = "button";
@@ -64,7 +69,9 @@ function createKnob(first, words, onSet) {
     input.setAttribute("aria-valuetext", value.textContent);
   }
 
-  function show(next) {
+  /** Show what the server knows; `isAhead`: it was set again since, and stays as it is here. */
+  function show(next, isAhead) {
+    if (isAhead) return;
     knob = next;
     box.classList.toggle("by-hand", knob.by_hand);
     release.hidden = !knob.by_hand;

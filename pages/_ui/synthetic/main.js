@@ -3,6 +3,7 @@
 
 const steppers = new WeakMap(); // root element → stepper
 const GIVE_UP = 8000; // ms after which an answer counts as lost
+const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".draem-synthetic");
@@ -24,7 +25,7 @@ function createStepper(root) {
   slot("previous").onclick = () => tell({ seed: answer.seed - 1 });
   slot("next").onclick = () => tell({ seed: answer.seed + 1 });
   slot("seed").onchange = ({ target }) => {
-    if (Number.isFinite(target.valueAsNumber)) tell({ seed: Math.max(0, Math.round(target.valueAsNumber)) });
+    if (Number.isFinite(target.valueAsNumber)) tell({ seed: asSeed(target.valueAsNumber) });
   };
 
   function receive(bytes, setStateValue) {
@@ -32,7 +33,6 @@ function createStepper(root) {
     const next = unpackView(bytes);
     const isOrder = next.revision !== view?.revision;
     if (!isOrder && next.click < click && sentAt) return; // answers an older click; the newer one is on its way
-    const isFirst = view === null;
     view = next;
     if (isOrder) [answer, click, sentAt, isStale] = [view.answer, Math.max(click, view.click), 0, false];
     if (sentAt) [waited, sentAt] = [performance.now() - sentAt, 0];
@@ -80,7 +80,7 @@ function createStepper(root) {
       }),
     );
     showPixel();
-    cards.show(view);
+    cards.show(view, answer);
     cards.point(answer.step);
     showState();
   }
@@ -117,27 +117,46 @@ function createStepper(root) {
   }
 
   function showHero() {
-    const figures = view.hero.map((key) => {
+    const hero = slot("hero");
+    if (hero.children.length !== view.hero.length) hero.replaceChildren(...view.hero.map(createFigure));
+    view.hero.forEach((key, i) => {
       const card = view.cards.find((one) => one.key === key);
-      const figure = element("figure", "");
-      figure.dataset.result = key;
-      const shown = element("div", "shown");
-      shown.setAttribute("role", "img");
-      shown.setAttribute("aria-label", `${card.title}. ${card.facts.join(". ")}`);
-      shown.title = view.words.click_told;
-      shown.onclick = (event) => follow(event, shown);
+      const [shown, caption] = hero.children[i].children;
+      hero.children[i].dataset.result = key;
+      shown.setAttribute("aria-label", `${card.title}. ${card.facts.join(". ")}. ${view.words.click_told}`);
       showPicture(shown, card, view);
-      figure.append(shown, element("figcaption", "", card.title));
-      return figure;
+      caption.textContent = card.title;
     });
-    slot("hero").replaceChildren(...figures);
   }
 
-  function follow({ clientX, clientY }, box) {
-    const { left, top, width, height } = box.getBoundingClientRect();
-    const cell = (share, count) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
+  /** A large picture: a click follows the pixel there, the arrow keys move on from it, or from the middle. */
+  function createFigure() {
+    const figure = element("figure", "");
+    const shown = element("div", "shown");
+    shown.setAttribute("role", "img");
+    shown.tabIndex = 0;
+    shown.onclick = ({ clientX, clientY }) => {
+      const { left, top, width, height } = shown.getBoundingClientRect();
+      const [rows, columns] = view.grid;
+      follow(((clientY - top) / height) * rows, ((clientX - left) / width) * columns);
+    };
+    shown.onkeydown = (event) => {
+      const [down, right] = MOVES[event.key] ?? [];
+      if (down === undefined) return;
+      event.preventDefault();
+      const far = event.shiftKey ? 10 : 1;
+      const [rows, columns] = view.grid;
+      if (answer.at_row < 0) follow(rows / 2, columns / 2);
+      else follow(answer.at_row + far * down, answer.at_column + far * right);
+    };
+    figure.append(shown, element("figcaption", ""));
+    return figure;
+  }
+
+  function follow(row, column) {
     const [rows, columns] = view.grid;
-    tell({ at_row: cell((clientY - top) / height, rows), at_column: cell((clientX - left) / width, columns) });
+    const within = (place, count) => Math.min(count - 1, Math.max(0, Math.floor(place)));
+    tell({ at_row: within(row, rows), at_column: within(column, columns) });
   }
 
   function showPixel() {

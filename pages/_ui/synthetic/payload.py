@@ -30,7 +30,7 @@ def cards_of(view: View) -> list[Card]:
         made = piece_cards(view, sample.piece)
     else:
         unchanged = (text("synthetic.fact.unchanged"), shape_and_range(sample.corrupted))
-        made = [mask_card(view, "blend"), Card("blend", "blend", as_picture(sample.corrupted), unchanged)]
+        made = [mask_card(view, "clean"), Card("blend", "clean", as_picture(sample.corrupted), unchanged)]
     return [_good_card(view, made[0].group), *made, *network_cards(view)]
 
 
