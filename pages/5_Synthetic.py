@@ -34,6 +34,9 @@ def show(workspace: Workspace, picture: Picture) -> None:
         show_wall(workspace, picture, view)
     except DraemError as error:
         st.error(str(error), icon=":material/error:")
+        if settings.textures:
+            built_in = SyntheticSettings.joined(rule, replace(settings.choice, textures=""), settings.hand)
+            st.button(text("synthetic.take_built_in"), on_click=order, args=(built_in,))
 
 
 def show_wall(workspace: Workspace, picture: Picture, view: View) -> None:

@@ -143,6 +143,9 @@ def test_what_a_link_asks_wrongly_is_passed_over(home: Path) -> None:
     at = page(seed=-4, kind="nonsense", scale_x=3, beta="much", textures="/etc", angle=12.5, step="nonsense")
     assert not at.exception
     assert "no folder of textures /etc" in at.error[0].value
+    at.button[0].click().run()
+    assert not at.error
+    assert sent(at)[0]["answer"]["textures"] == ""
     at = page(seed=-4, kind="nonsense", scale_x=3, beta="much", angle=12.5, step="nonsense")
     facts, _ = sent(at)
     assert not at.error

@@ -1,5 +1,6 @@
 """Textures, samples and predictions that the Synthetic page works on, shared by all sessions where they are equal."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,17 @@ from draem_core.data.textures import load_textures
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
 from draem_core.postprocess import PostProcess
-from draem_core.render import show_reconstruction
 from draem_core.resize import resize_picture
 from draem_core.scoring.keys import Stamp, network_key
-from draem_core.synthesis.sample import Hand, Kind, Sample, make_sample, mask_shares
+from draem_core.synthesis.sample import Kind, Sample, make_sample, mask_shares
 from draem_core.types import Prediction
 from pages._ui import library
-from pages._ui.library import SCORE_RULES, Picture
+from pages._ui.library import Picture
 from pages._ui.paths import home
 from pages._ui.shell import Workspace
 from pages._ui.source import want_picture
 from pages._ui.synthetic import Sources, SyntheticSettings, View
+from pages._ui.synthetic.card import as_picture
 from pages._ui.synthetic_wall import Thumbnail, Wall, shrunk
 from pages._ui.texts import text
 from pages._ui.texture_folders import texture_folders
@@ -49,15 +50,14 @@ def look(workspace: Workspace, picture: Picture, settings: SyntheticSettings) ->
     textures = _textures_of(settings.textures, size)
     sample = make_sample(_good(picture, predictor), textures, settings.seed, settings.kind, settings.hand)
     rule = settings.rule
-    key = f"{network_key(predictor)} {picture.digest} {settings.choice.textures} {settings.seed} {settings.kind}"
     return View(
         title=picture.name,
         settings=settings,
         sources=Sources(_folders(), len(textures)),
         sample=sample,
-        prediction=_predicted(key, settings.hand, predictor, picture.name, sample),
+        prediction=_prediction(predictor, picture.name, sample),
         rule=PostProcess(rule.sensitivity, rule.kernel_size, rule.min_area),
-        score_rule=SCORE_RULES[predictor.card.score_rule],
+        score_rule=text(f"score_rule.{predictor.card.score_rule}"),
     )
 
 
@@ -70,8 +70,9 @@ def wall(workspace: Workspace, picture: Picture, settings: SyntheticSettings) ->
     predictor = workspace.predictor
     size = predictor.card.input_size
     first = settings.seed // WALL * WALL
-    key = f"{picture.digest} {predictor.card.resize_filter} {settings.textures}"
     good, textures = _good(picture, predictor), _textures_of(settings.textures, size)
+    stamp = Stamp.of_or_none(home() / settings.textures) if settings.textures else None
+    key = f"{picture.digest} {predictor.card.resize_filter} {size} {settings.textures} {stamp}"
     thumbnails = _thumbnails(key, first, settings.kind, good, textures)
     return Wall(first, settings.seed, thumbnails)
 
@@ -98,7 +99,7 @@ def _textures_of(name: str, size: tuple[int, int]) -> Tensor:
     if name not in _folders():
         raise DraemError(text("synthetic.no_such_folder", name=name))
     folder = home() / name
-    return _textures(folder, Stamp.of(folder), size)
+    return _textures(folder, Stamp.of_or_none(folder), size)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)  # 31 MB each at 256 × 256, up to 400 MB for a large folder
@@ -106,10 +107,16 @@ def _textures(folder: Path | None, stamp: Stamp | None, size: tuple[int, int]) -
     return load_textures(folder, size)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _predicted(key: str, hand: Hand, _predictor: Predictor, _name: str, _sample: Sample) -> Prediction:
+def _prediction(predictor: Predictor, name: str, sample: Sample) -> Prediction:
     """Run the network on the sample as an 8-bit picture, which is what any real picture would be."""
-    predicted = _predictor.predict(show_reconstruction(_sample.corrupted.permute(1, 2, 0).numpy()))
+    shown = as_picture(sample.corrupted)
+    key = f"{network_key(predictor)} {hashlib.blake2b(shown.tobytes(), digest_size=16).hexdigest()}"
+    return _predicted(key, predictor, name, shown)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _predicted(key: str, _predictor: Predictor, _name: str, _shown: np.ndarray) -> Prediction:
+    predicted = _predictor.predict(_shown)
     if not np.isfinite(predicted.logits).all():
         raise DraemError(
             f"{_predictor.card.name} gives no finite numbers for {_name}: its training has diverged, or "

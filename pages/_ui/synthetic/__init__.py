@@ -18,7 +18,7 @@ __all__ = ["Sources", "SyntheticSettings", "View", "order", "settings_now", "syn
 
 _KEY = "synthetic"
 _SHOWN = "_synthetic_shown"  # in the session: the settings as this page last had them
-_WRITTEN = "_synthetic_written"  # and as they last stood in the address
+_WRITTEN = "_synthetic_written"  # and as the address last had them, written there or followed
 _REVISION = "_synthetic_revision"  # and the number of the last order that the browser has to follow
 
 _mount = component("draem_synthetic", Path(__file__).parent, "unpack", "knobs", "cards", "main")
@@ -31,6 +31,7 @@ def settings_now(rule: LiveSettings) -> SyntheticSettings:
     if written is None or OWN_NAMES & linked.keys():
         asked = read(linked, rule)
         if written is None or (asked.choice, asked.hand) != (written.choice, written.hand):
+            st.session_state[_WRITTEN] = asked
             order(asked)
             return asked
     answer = _answer()

@@ -34,7 +34,11 @@ def network_cards(view: View) -> list[Card]:
             "anomaly_map",
             "network",
             np.minimum(255, (anomaly_map * 256).astype(np.int64)).astype(np.uint8),
-            (shape_and_range(anomaly_map), _auroc(view), text("synthetic.fact.score", score=prediction.image_score)),
+            (
+                shape_and_range(anomaly_map),
+                text("synthetic.fact.auroc", value=auroc_told(view)),
+                text("synthetic.fact.score", score=prediction.image_score, rule=view.score_rule),
+            ),
             scale="probability",
             ends=(0.0, 1.0),
         ),
@@ -50,21 +54,13 @@ def network_cards(view: View) -> list[Card]:
             "network",
             difference(view.pred_mask, truth),
             (
-                _iou(view),
+                text("synthetic.fact.iou", value=iou_told(view)),
                 text("synthetic.fact.hits", count=f"{counts.tp:,}"),
                 text("synthetic.fact.misses", count=f"{counts.fn:,}"),
                 text("synthetic.fact.alarms", count=f"{counts.fp:,}"),
             ),
         ),
     ]
-
-
-def _auroc(view: View) -> str:
-    return text("synthetic.fact.auroc", value=auroc_told(view))
-
-
-def _iou(view: View) -> str:
-    return text("synthetic.fact.iou", value=iou_told(view))
 
 
 def auroc_told(view: View) -> str:

@@ -28,8 +28,7 @@ class Sources:
 class View:
     """One sample on its way.
 
-    title: the good picture's name. score_rule: in words. drawn: the same sample without a hand, for what its controls
-    go back to.
+    title: the good picture's name. score_rule: in words.
     """
 
     title: str
