@@ -23,6 +23,10 @@ function createInside(root) {
   const painter = createPainter(root, { onStroke: tellStroke, onFollow: follow, onPlace: sayPlace });
   const cards = createCards(root, { onOpen: open, onChannel: (channel) => tell({ channel }), onFollow: follow });
 
+  document.addEventListener("lesson-step", () => {
+    if (root.isConnected && view?.order.number) cards.scrollTo(view.order.part);
+  });
+
   function receive(bytes, setStateValue) {
     send = setStateValue;
     const next = unpackView(bytes);

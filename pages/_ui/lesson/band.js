@@ -30,14 +30,16 @@ function createBand(root) {
 
   function receive(data, setTriggerValue) {
     send = setTriggerValue;
-    if (data.answer !== null || data.step !== shown?.step) isAsked = false;
+    const isOther = data.step !== shown?.step;
+    if (data.answer !== null || isOther) isAsked = false;
     if (data.step === going || performance.now() - goneAt > GIVE_UP) going = null;
     shown = data;
+    document.documentElement.classList.add("in-lesson");
     show();
+    if (isOther) document.dispatchEvent(new Event("lesson-step")); // the card's height is known: what is to be seen may move
     watcher.observe(root);
     if (page) watcher.observe(page);
     document.addEventListener("keydown", onKey);
-    document.documentElement.classList.add("in-lesson");
     return leave;
   }
 
@@ -107,6 +109,7 @@ function createBand(root) {
     if (box) {
       root.style.setProperty("--lesson-left", `${box.left}px`);
       root.style.setProperty("--lesson-width", `${box.width}px`);
+      root.classList.toggle("beside-opener", box.left < 1);
     }
     style.setProperty("--lesson-height", `${Math.ceil(root.getBoundingClientRect().height)}px`);
   }

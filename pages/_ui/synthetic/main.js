@@ -28,6 +28,10 @@ function createStepper(root) {
     if (Number.isFinite(target.valueAsNumber)) tell({ seed: asSeed(target.valueAsNumber) });
   };
 
+  document.addEventListener("lesson-step", () => {
+    if (root.isConnected && answer?.step) cards.scrollTo(answer.step);
+  });
+
   function receive(bytes, setStateValue) {
     send = setStateValue;
     const next = unpackView(bytes);
