@@ -231,10 +231,12 @@ def test_precisions_and_switches_are_compared_over_the_dataset(tab: Inside) -> N
     main = tab.page.locator("[data-testid=stMain]")
     tab.page.get_by_text("Compute in ").click()
     expect(main).to_contain_text("Switched: in ", timeout=PATIENCE)
+    tab.settle()
     tab.page.get_by_role("button", name="Compare over all").click()
     expect(main).to_contain_text("Over 7 test images", timeout=PATIENCE)
     expect(main.get_by_test_id("stTable").locator("tbody tr")).to_have_count(3)
     tab.page.get_by_text("Compute in ").click()  # nothing is switched: another comparison, of two ways
+    tab.settle()
     tab.page.get_by_role("button", name="Compare over all").click()
     expect(main.get_by_test_id("stTable").locator("tbody tr")).to_have_count(2, timeout=PATIENCE)
 
