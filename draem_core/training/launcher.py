@@ -57,9 +57,9 @@ class Standing:
     ahead: tuple[str, ...] = ()
 
     @property
-    def is_alive(self) -> bool:
-        """It trains or waits, started here."""
-        return self.stage in (Stage.WAITING, Stage.TRAINING)
+    def goes_on(self) -> bool:
+        """It trains or waits, started here or elsewhere."""
+        return self.stage in (Stage.WAITING, Stage.TRAINING, Stage.ELSEWHERE)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from draem_core.training.probes import PROBE_COLUMNS, ProbeStore
 from draem_core.training.reports import STEP_COLUMNS
 from draem_core.training.run_folder import RunFolder, RunFolderError
 from draem_core.training.schedule import BEST_BY, best_epochs
-from draem_core.training.validation import disagreement
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +98,6 @@ class Review:
     def best_epochs(self) -> dict[str, int]:
         """Return the best epoch by each rule that has figures, in the order of ``BEST_BY``."""
         return best_epochs(self.metrics.to_dict("records"), BEST_BY)
-
-    def warnings(self) -> dict[int, str]:
-        """Return, by epoch, that made-up defects are found much better than real ones."""
-        found = {int(row["epoch"]): disagreement(row) for row in self.metrics.to_dict("records")}
-        return {epoch: warning for epoch, warning in found.items() if warning}
 
     def _sheet(self, name: str) -> np.ndarray:
         return ProbeStore(self.folder / "probes").sheet(name, len(self.probes) if self.probes else 0)

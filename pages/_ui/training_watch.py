@@ -48,9 +48,8 @@ def render_run(launcher: Launcher, name: str) -> None:
     except DraemError as error:
         st.error(str(error), icon=":material/error:")
         return
-    moving = standing.is_alive or standing.stage is Stage.ELSEWHERE
-    st.fragment(_watch, run_every=1.0 if moving else None)(launcher, name, config, standing.stage)
-    if not moving:
+    st.fragment(_watch, run_every=1.0 if standing.goes_on else None)(launcher, name, config, standing.stage)
+    if not standing.goes_on:  # until then a disagreement is said above
         _render_diagnosis(launcher, name)
     with st.expander("What it was asked to do", icon=":material/list:"):
         st.dataframe({field: str(value) for field, value in config.model_dump(mode="json").items()}, width="stretch")
@@ -77,7 +76,7 @@ def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: Stage)
         box = st.error if standing.stage is Stage.FAILED else st.info
         box(standing.said, icon=icon)
     history = read_history(folder)
-    if history and (warning := disagreement(history[-1])) is not None:
+    if standing.goes_on and history and (warning := disagreement(history[-1])) is not None:
         st.warning(warning, icon=":material/balance:")
     render_curves(folder)
     render_newest_pictures(folder)
