@@ -455,3 +455,11 @@ def test_uploaded_checkpoint_is_selected_and_a_hostile_one_told(home: Path) -> N
     assert "bad.ckpt" in run(at).error[0].value
     assert at.selectbox(key="checkpoint").value == at_checkpoint
     assert shown(at).facts["title"] == FIRST_DEFECT
+
+
+def test_a_run_s_checkpoint_is_called_by_its_run_and_epoch_wherever_the_run_lies(home: Path) -> None:
+    for run_folder in ("runs/mine", "checkpoints/runs/theirs"):
+        (home / run_folder / "checkpoints").mkdir(parents=True)
+        shutil.copy(home / ALPHA, home / run_folder / "checkpoints" / "epoch_0007.safetensors")
+    labels = explore().selectbox(key="checkpoint").options
+    assert {"alpha", "mine · epoch 0007", "theirs · epoch 0007"} <= set(labels)

@@ -142,8 +142,10 @@ def _checkpoint_label(name: str) -> str:
     path = Path(name)
     if path.is_relative_to(short_name(upload_folder())):
         return text("sidebar.uploaded", name=path.stem)
-    if path.is_relative_to(short_name(run_folder())):
-        return f"{path.parts[1]} · {path.stem.replace('_', ' ')}"
+    for runs in (run_folder(), checkpoint_folder() / "runs"):
+        if path.is_relative_to(short_name(runs)):
+            run = path.relative_to(short_name(runs)).parts[0]
+            return f"{run} · {path.stem.replace('_', ' ')}"
     return path.relative_to(short_name(checkpoint_folder())).with_suffix("").as_posix()
 
 
