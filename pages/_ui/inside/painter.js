@@ -192,13 +192,6 @@ function marksOf(pixel, grid) {
   return [...drawn, svg("path", { class: "cross casing", d: path }), svg("path", { class: "cross", d: path })];
 }
 
-function svg(name, attributes, text) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
 function cross({ row, column }, { width, height }) {
   const [x, y, far, near] = [column + 0.5, row + 0.5, Math.max(width, height) / 32, Math.max(width, height) / 100];
   return `M${x - far} ${y}H${x - near}M${x + near} ${y}H${x + far}M${x} ${y - far}V${y - near}M${x} ${y + near}V${y + far}`;

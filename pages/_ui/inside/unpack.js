@@ -24,22 +24,8 @@ function unpackView(bytes) {
   };
 }
 
-function colourTable(rgb) {
-  return Uint32Array.from({ length: 256 }, (_, i) => packed(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]));
-}
-
-function packed(red, green, blue) {
-  return 0xff000000 | (blue << 16) | (green << 8) | red;
-}
-
-/** A canvas of RGB pixels, or of indices into a table of colours. */
-function canvasOf({ height, width, pixels }, table) {
-  const drawn = new Uint32Array(width * height);
-  if (table) for (let i = 0; i < drawn.length; i++) drawn[i] = table[pixels[i]];
-  else
-    for (let i = 0, at = 0; i < drawn.length; i++, at += 3)
-      drawn[i] = packed(pixels[at], pixels[at + 1], pixels[at + 2]);
-  const canvas = Object.assign(document.createElement("canvas"), { width, height });
-  canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(drawn.buffer), width, height), 0, 0);
+function canvasOf(array, table) {
+  const canvas = document.createElement("canvas");
+  drawPixels(canvas, array, table);
   return canvas;
 }

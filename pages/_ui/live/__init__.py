@@ -15,7 +15,7 @@ from pages._ui.live.settings import Settings, read_settings
 
 _FOLDER = Path(__file__).parent
 # Joined in this order into one ES module: Streamlit takes a single script, and a build step would buy nothing.
-_SCRIPTS = ("header", "scale", "format", "words", "theme", "controls")
+_SCRIPTS = ("header", "scale", "format", "words", "theme", "pixels", "svg", "controls")
 _STYLES = ("base", "controls")
 # What more than one component's HTML has, by the comment that it stands for.
 _PARTS = {"<!-- kernel size and minimum area -->": "kernel_and_area.html"}

@@ -105,9 +105,3 @@ function showBar(bar, card, rgb) {
   const [low, high] = card.ends.map((end) => String(end).replace("-", MINUS));
   bar.replaceChildren(element("small", "", low), strip, element("small", "", high));
 }
-
-function svg(name, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}

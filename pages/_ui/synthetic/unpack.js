@@ -12,22 +12,3 @@ function unpackView(bytes) {
   });
   return { ...header, cards, bars: header.scales };
 }
-
-function colourTable(rgb) {
-  return Uint32Array.from({ length: 256 }, (_, i) => packed(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]));
-}
-
-function packed(red, green, blue) {
-  return 0xff000000 | (blue << 16) | (green << 8) | red;
-}
-
-/** Put RGB pixels, or indices into a table of colours, on a canvas. */
-function drawPixels(canvas, { height, width, pixels }, table) {
-  const drawn = new Uint32Array(width * height);
-  if (table) for (let i = 0; i < drawn.length; i++) drawn[i] = table[pixels[i]];
-  else
-    for (let i = 0, at = 0; i < drawn.length; i++, at += 3)
-      drawn[i] = packed(pixels[at], pixels[at + 1], pixels[at + 2]);
-  Object.assign(canvas, { width, height });
-  canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(drawn.buffer), width, height), 0, 0);
-}

@@ -43,10 +43,3 @@ function plot({ bars, ends, bar_words: barWords, median, present, words, told: s
     return svg("path", { class: name, d: `M${at} ${top}V${height - bottom}` });
   }
 }
-
-function svg(name, attributes, text) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}

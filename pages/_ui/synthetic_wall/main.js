@@ -22,7 +22,7 @@ function showSamples(box, { first, seed, size, labels, words }, pixels, pick) {
     ...labels.map((told, i) => {
       const button = Object.assign(document.createElement("button"), { type: "button", className: "sample" });
       const canvas = document.createElement("canvas");
-      paint(canvas, pixels.subarray(i * length, (i + 1) * length), height, width);
+      drawPixels(canvas, { height, width, pixels: pixels.subarray(i * length, (i + 1) * length) });
       const line = document.createElement("span");
       line.append(...[first + i, told].map((text) => Object.assign(document.createElement("i"), { textContent: text })));
       button.append(canvas, line);
@@ -34,11 +34,4 @@ function showSamples(box, { first, seed, size, labels, words }, pixels, pick) {
     }),
   );
   if (held) box.querySelector("[aria-pressed=true]")?.focus({ preventScroll: true });
-}
-
-function paint(canvas, rgb, height, width) {
-  const drawn = new Uint8ClampedArray(4 * height * width).fill(255);
-  for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) drawn.set(rgb.subarray(from, from + 3), to);
-  Object.assign(canvas, { width, height });
-  canvas.getContext("2d").putImageData(new ImageData(drawn, width, height), 0, 0);
 }
