@@ -19,7 +19,7 @@ from draem_core.data.pictures import load_pictures
 from draem_core.data.textures import load_textures
 from draem_core.devices import keep_freed_memory
 from draem_core.terminal import console, duration, progress_bar
-from draem_core.training.batches import hold_out
+from draem_core.training.batches import held_out_of
 from draem_core.training.config import TrainConfig, make_config
 from draem_core.training.labelled import few_of_each_kind, load_labelled
 from draem_core.training.loop import TrainingStopped, train
@@ -71,7 +71,7 @@ def _train(settings: TrainConfig, tensorboard: bool, stop: Callable[[], bool] | 
         if not quiet:
             for problem in test.problems:
                 progress.console.print(f"[yellow]Note:[/yellow] {problem}")
-            held_out = len(hold_out(images, settings.validation_share, settings.seed)[1])
+            held_out = held_out_of(len(images), settings.validation_share)
             judged = f" ({held_out} held out)" if held_out else ""
             progress.console.print(
                 f"{len(images)} good images{judged}, {len(textures)} anomaly textures → {settings.out}"

@@ -20,7 +20,7 @@ def show(workspace: Workspace, picture: Picture, prediction: Prediction, truth: 
     """Draw what a release of a slider changes. As a fragment it runs alone: the sidebar and the strip stay."""
     payload = library.payload(workspace.predictor, picture, truth)
     settings = viewer(payload, address.asked_settings(ViewerSettings()), key="viewer")
-    address.write(workspace.places | {"image": picture.sample.name if picture.sample else ""}, settings)
+    address.write(workspace.places_of(picture), settings)
     render_normalised_values(workspace.predictor.card, prediction, settings)
     render_downloads(picture, prediction, settings, truth)
 

@@ -8,11 +8,8 @@ from pages._ui.inside import InsideSettings, inside
 from pages._ui.inside_experiments import render_experiments
 from pages._ui.inside_mask import choose_mask_rule
 from pages._ui.library import Picture, settle_memory
-from pages._ui.shell import Workspace, start_page
+from pages._ui.shell import Workspace, keep_bright, start_page
 from pages._ui.source import choose_picture
-
-# The last result stays as it is until the next one is there: Streamlit would fade it out.
-_KEEP_BRIGHT = "<style>[data-testid=stElementContainer][data-stale=true] { opacity: 1; transition: none; }</style>"
 
 
 @st.fragment
@@ -29,7 +26,7 @@ def show(workspace: Workspace, picture: Picture) -> None:
         st.error(str(error), icon=":material/error:")
         return
     look = inside(view, address.asked_settings(InsideSettings()).look, key="inside")
-    places = workspace.places | {"image": picture.sample.name if picture.sample else ""}
+    places = workspace.places_of(picture)
     address.write(places, InsideSettings.joined(rule, look))
     render_experiments(workspace, picture, view, look)
     lesson.render_on_inside(workspace.predictor, workspace.dataset, picture, view, look)
@@ -41,6 +38,6 @@ if workspace is None:
 picture = choose_picture(workspace.dataset)
 if picture is None:
     st.stop()
-st.html(_KEEP_BRIGHT)
+keep_bright()
 show(workspace, picture)
 settle_memory("Inside")

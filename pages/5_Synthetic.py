@@ -9,15 +9,12 @@ from draem_core.synthesis.sample import Hand
 from pages._ui import address, lesson, synthetics
 from pages._ui.inside_mask import choose_mask_rule
 from pages._ui.library import Picture, settle_memory
-from pages._ui.shell import Workspace, start_page
+from pages._ui.shell import Workspace, keep_bright, start_page
 from pages._ui.source import choose_picture
 from pages._ui.synthetic import SyntheticSettings, View, order, settings_now, synthetic
 from pages._ui.synthetic_areas import synthetic_areas
 from pages._ui.synthetic_wall import synthetic_wall
 from pages._ui.texts import text
-
-# The last result stays as it is until the next one is there: Streamlit would fade it out.
-_KEEP_BRIGHT = "<style>[data-testid=stElementContainer][data-stale=true] { opacity: 1; transition: none; }</style>"
 
 
 @st.fragment
@@ -28,7 +25,7 @@ def show(workspace: Workspace, picture: Picture) -> None:
     settings = settings_now(rule)
     try:
         view = synthetics.look(workspace, picture, settings)
-        places = workspace.places | {"image": picture.sample.name if picture.sample else ""}
+        places = workspace.places_of(picture)
         synthetic(view, places)
         lesson.render_on_synthetic(view, lambda changed: synthetics.look(workspace, picture, changed))
         show_wall(workspace, picture, view)
@@ -62,6 +59,6 @@ if picture is None:
 if picture.sample is not None and picture.sample.label == 1:
     st.warning(text("synthetic.own_defect"), icon=":material/warning:")
     st.button(text("synthetic.take_good"), on_click=synthetics.want_good_picture, args=(workspace.dataset,))
-st.html(_KEEP_BRIGHT)
+keep_bright()
 show(workspace, picture)
 settle_memory("Synthetic")

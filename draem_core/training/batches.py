@@ -13,11 +13,16 @@ def hold_out(images: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
 
     At least one is held out where ``share`` is above 0, but none of fewer than ``FEWEST``: those are all needed.
     """
-    if not share or len(images) < FEWEST:
+    count = held_out_of(len(images), share)
+    if not count:
         return images, images[:0]
-    count = max(1, round(share * len(images)))
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     return images[order[count:].sort().values], images[order[:count].sort().values]
+
+
+def held_out_of(images: int, share: float) -> int:
+    """Return how many of so many good images ``hold_out`` holds out."""
+    return max(1, round(share * images)) if share and images >= FEWEST else 0
 
 
 def batches(images: Tensor, batch_size: int, seed: int, rank: int = 0, processes: int = 1) -> Iterator[Tensor]:

@@ -162,10 +162,10 @@ class RunFolder:
 
     def _refuse_another_course(self, wanted: TrainConfig, found: TrainConfig) -> None:
         """Let a run become longer or shorter only where it then equals one that was of that length from the start."""
-        finished = len(read_history(self.path))
-        begun = read_newest_steps(self.path)["epoch"].max()
         if wanted.epochs == found.epochs:
             return
+        finished = len(read_history(self.path))
+        begun = read_newest_steps(self.path)["epoch"].max()
         if wanted.epochs < finished:
             raise ConfigError(f"{self.path} has {finished} finished epochs already; --epochs cannot go below that.")
         epochs = range(1, max(finished, 0 if math.isnan(begun) else int(begun)) + 1)

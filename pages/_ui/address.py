@@ -8,12 +8,11 @@ from dataclasses import fields, replace
 import streamlit as st
 
 from pages._ui.live.settings import LiveSettings, Settings, read_settings
-from pages._ui.texts import linked_language
 
 _CARRIED = "_carried_settings"  # in the session: the sliders as the last page left them, and each page's own settings
 _SEEN = "_seen_places"  # in the session: by place, what this page wrote into the address or followed from it
 _PAGE = "_page"
-_STAYS = ("lesson",)  # what a page leaves in the address as it found it
+_STAYS = ("lesson", "lang")  # what a page leaves in the address as it found it
 
 
 def arrive(page: str) -> None:
@@ -85,8 +84,6 @@ def write_places(places: dict[str, str]) -> None:
 
 def _write(places: dict[str, str], wanted: dict[str, str]) -> None:
     st.session_state.setdefault(_SEEN, {}).update(places)
-    if language := linked_language():
-        wanted = wanted | {"lang": language}
     wanted = wanted | {name: asked(name) for name in _STAYS if asked(name)}
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)

@@ -23,7 +23,7 @@ from pages._ui import address, lesson, library
 from pages._ui.checkpoint_card import render_checkpoint_card
 from pages._ui.checkpoint_upload import render_checkpoint_upload
 from pages._ui.paths import ROOT, checkpoint_folder, dataset_roots, run_folder, short_name, upload_folder
-from pages._ui.texts import choose_language, linked_language, speak, text
+from pages._ui.texts import choose_language, speak, text
 
 PRECISIONS = get_args(Precision)
 PAGES = {
@@ -56,8 +56,11 @@ class Workspace:
             "dataset": short_name(self.dataset.root) if self.dataset else "",
             "device": "" if self.asked_device == "auto" else self.asked_device,
             "precision": "" if self.asked_precision == "auto" else self.asked_precision,
-            "lang": linked_language(),
         }
+
+    def places_of(self, picture: library.Picture) -> dict[str, str]:
+        """Return the parts of the address that lead back to a picture; an upload has none of its own."""
+        return self.places | {"image": picture.sample.name if picture.sample else ""}
 
 
 def start_window(page: str) -> None:
@@ -96,6 +99,11 @@ def start_page(page: str) -> Workspace | None:
     with st.sidebar:
         render_checkpoint_card(predictor)
     return Workspace(checkpoint, predictor, device, precision, _open_dataset(folder))
+
+
+def keep_bright() -> None:
+    """Leave the last result as it is until the next one is there: Streamlit would fade it out."""
+    st.html("<style>[data-testid=stElementContainer][data-stale=true] { opacity: 1; transition: none; }</style>")
 
 
 @st.cache_resource(show_spinner=False)
