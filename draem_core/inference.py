@@ -18,7 +18,7 @@ from draem_core.errors import DraemError
 from draem_core.models import Draem
 from draem_core.precision import Precision, prepare_network, run_network
 from draem_core.resize import resize_picture
-from draem_core.types import Prediction, ScoreRule
+from draem_core.types import Card, Prediction, ScoreRule
 
 SCORE_WINDOW = 21  # pixels, the original's average before the maximum
 
@@ -47,7 +47,9 @@ class Predictor:
         self.device = pick_device(device)
         self._lock = threading.RLock()  # a thread that was lent the network may predict with it
         with _memory_told(self.device):
-            prepared = prepare_network(checkpoint.model, self.card.input_size, self.device, precision)
+            prepared = prepare_network(
+                checkpoint.model, self.card.input_size, self.device, precision, self.card.normalisation
+            )
         self._network = prepared.network
         self.precision = prepared.precision
         self.precision_note = prepared.note
@@ -65,7 +67,7 @@ class Predictor:
         anomaly_map = logits.softmax(dim=0)[1]
         return Prediction(
             image=image,
-            reconstruction=self._in_rgb(reconstruction.permute(1, 2, 0).numpy()),
+            reconstruction=self._as_picture(reconstruction),
             logits=logits.numpy(),
             anomaly_map=anomaly_map.numpy(),
             image_score=image_score(anomaly_map, self.card.score_rule),
@@ -90,13 +92,27 @@ class Predictor:
 
     def _run(self, image: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return (reconstruction (3, H, W), logits (2, H, W)) on the CPU for an RGB image (H, W, 3) in [0, 1]."""
-        pixels = torch.from_numpy(self._in_rgb(image)).permute(2, 0, 1)[None]
-        reconstruction, logits = run_network(self._network, pixels.to(self.device))
+        reconstruction, logits = run_network(self._network, network_input(self.card, image).to(self.device))
         return reconstruction[0].cpu(), logits[0].cpu()
 
-    def _in_rgb(self, picture: np.ndarray) -> np.ndarray:
-        """Turn (H, W, 3) from RGB to the network's colour order, or back: both are the same flip or none."""
-        return np.ascontiguousarray(picture[..., ::-1] if self.card.color_order == "BGR" else picture)
+    def _as_picture(self, reconstruction: Tensor) -> np.ndarray:
+        """Return a reconstruction (3, H, W) in the image's units: (H, W, 3) RGB, what was normalised turned back."""
+        picture = _in_rgb(reconstruction.permute(1, 2, 0).numpy(), self.card)
+        return self.card.normalisation.undo(picture) if self.card.normalisation else picture
+
+
+def network_input(card: Card, image: np.ndarray) -> Tensor:
+    """Return what a checkpoint's network is given for an image (H, W, 3) float32 RGB in [0, 1]: (1, 3, H, W) float32.
+
+    It is normalised as the card says, and its colours are in the card's order.
+    """
+    seen = card.normalisation.apply(image) if card.normalisation else image
+    return torch.from_numpy(_in_rgb(seen, card)).permute(2, 0, 1)[None]
+
+
+def _in_rgb(picture: np.ndarray, card: Card) -> np.ndarray:
+    """Turn (H, W, 3) from RGB to the network's colour order, or back: both are the same flip or none."""
+    return np.ascontiguousarray(picture[..., ::-1] if card.color_order == "BGR" else picture)
 
 
 def image_score(anomaly_map: Tensor, rule: ScoreRule) -> float:

@@ -17,6 +17,7 @@ from draem_core.devices import has_fast_bfloat16
 from draem_core.errors import DraemError
 from draem_core.models import Draem
 from draem_core.models.fast import fast_copy
+from draem_core.types import Normalisation
 
 UsedPrecision = Literal["float32", "bfloat16", "float16"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -43,7 +44,11 @@ class PreparedNetwork:
 
 
 def prepare_network(
-    model: Draem, input_size: tuple[int, int], device: torch.device, precision: Precision = "auto"
+    model: Draem,
+    input_size: tuple[int, int],
+    device: torch.device,
+    precision: Precision = "auto",
+    normalisation: Normalisation | None = None,
 ) -> PreparedNetwork:
     """Return the quickest form of ``model`` on ``device`` that keeps the map; ``model`` itself stays untouched.
 
@@ -55,13 +60,14 @@ def prepare_network(
     Args:
         model: float32, eval mode, on the CPU.
         input_size: (H, W) of the images to come.
+        normalisation: what they are normalised by; the network is checked on such a picture.
 
     Raises:
         DraemError: the precision has no such name, or the device cannot compute in it.
     """
     if precision not in get_args(Precision):
         raise DraemError(f"The precision {precision!r} is unknown. Take one of: {', '.join(get_args(Precision))}.")
-    check = _Check(model, input_size, device)
+    check = _Check(model, input_size, device, normalisation)
     if precision == "float32":
         return _float32(check, FLOAT32_TOLERANCE, "asked for")
     if precision == "auto":
@@ -93,9 +99,14 @@ def _float32(check: "_Check", tolerance: float, why: str) -> PreparedNetwork:
 class _Check:
     """One picture's map by the untouched network, and how far quick copies of the network move it."""
 
-    def __init__(self, model: Draem, input_size: tuple[int, int], device: torch.device) -> None:
+    def __init__(
+        self, model: Draem, input_size: tuple[int, int], device: torch.device, normalisation: Normalisation | None
+    ) -> None:
         self.model, self.device = model, device
         self._picture = check_picture(input_size)
+        if normalisation:
+            image = normalisation.apply(self._picture[0].permute(1, 2, 0).numpy())
+            self._picture = torch.from_numpy(image).permute(2, 0, 1)[None].contiguous()
         _, self._map = _outputs(model, self._picture)
 
     def short(self, precision: UsedPrecision) -> tuple[Draem, float]:

@@ -27,7 +27,16 @@ from draem_core.calibration import normalised_pixel
 from draem_core.errors import RecipeError
 from draem_core.postprocess import PostProcess
 from draem_core.precision import Precision
-from draem_core.types import Calibration, Card, ColorOrder, ConcatOrder, Flavour, ResizeFilter, ScoreRule
+from draem_core.types import (
+    Calibration,
+    Card,
+    ColorOrder,
+    ConcatOrder,
+    Flavour,
+    Normalisation,
+    ResizeFilter,
+    ScoreRule,
+)
 
 APP_VERSION = "0.1.0"
 RECIPE_VERSION: Literal[1] = 1
@@ -52,6 +61,7 @@ class RecipeCheckpoint(BaseModel):
     flavour: Flavour
     input_size: tuple[PositiveInt, PositiveInt]
     resize_filter: ResizeFilter
+    normalisation: Normalisation | None = Field(default=None, exclude_if=lambda value: value is None)
     color_order: ColorOrder
     concat_order: ConcatOrder
     score_rule: ScoreRule
@@ -301,11 +311,12 @@ def check_card(recipe: Recipe, card: Card) -> None:
             f"{card.name} has digest {card.digest[:12] or 'none'}…; its masks would differ. Use the recipe's own "
             "weights, or tune and save a recipe for these."
         )
-    for field in ("input_size", "resize_filter", "color_order", "concat_order", "score_rule"):
+    for field in ("input_size", "resize_filter", "normalisation", "color_order", "concat_order", "score_rule"):
         stated, found = getattr(made_for, field), getattr(card, field)
         if stated != found:
             raise RecipeError(
-                f"The weights are the recipe's, but their card says {field} {found} where the recipe says {stated}; "
+                f"The weights are the recipe's, but their card says {field} {found or 'none'} where the recipe says "
+                f"{stated or 'none'}; "
                 f"correct or remove the JSON file beside {card.name}."
             )
 

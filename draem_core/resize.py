@@ -16,20 +16,22 @@ def resize_picture(picture: np.ndarray, size: tuple[int, int], resize_filter: Re
     """Return the picture (h, w, C) uint8, stretched to ``size`` = (H, W), as float32 (H, W, C) in [0, 1].
 
     A picture that fits already keeps its values. "bilinear" is OpenCV's INTER_LINEAR on uint8, rounded back to
-    uint8, as the original DRAEM resizes; "bilinear_antialias" is torchvision's Resize(antialias=True) on float,
-    as anomalib does.
+    uint8, as the original DRAEM resizes. The others are torchvision's Resize on float, as anomalib does:
+    "bilinear_antialias" and "bicubic_antialias" with antialias=True, "bicubic" without. Bicubic values overshoot
+    [0, 1] at edges and are not clipped, as there.
     """
     if picture.shape[:2] == size:
         return picture.astype(np.float32) / 255
     if resize_filter == "bilinear":
         return _opencv_linear(picture, size).astype(np.float32) / 255
+    mode, _, antialias = resize_filter.partition("_")
     channels = range(picture.shape[2])  # one by one: as floats, all of a large picture would not fit the caches
-    return np.stack([_antialiased(picture[..., channel], size) for channel in channels], axis=2)
+    return np.stack([_interpolated(picture[..., one], size, mode, bool(antialias)) for one in channels], axis=2)
 
 
-def _antialiased(channel: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _interpolated(channel: np.ndarray, size: tuple[int, int], mode: str, antialias: bool) -> np.ndarray:
     pixels = torch.from_numpy(np.ascontiguousarray(channel)).float().div_(255)
-    return F.interpolate(pixels[None, None], size, mode="bilinear", antialias=True)[0, 0].numpy()
+    return F.interpolate(pixels[None, None], size, mode=mode, antialias=antialias)[0, 0].numpy()
 
 
 def _opencv_linear(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

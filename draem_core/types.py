@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, field_validator
 
 Flavour = Literal["original", "anomalib", "ours"]
 ColorOrder = Literal["RGB", "BGR"]
 ConcatOrder = Literal["image_first", "reconstruction_first"]
-ResizeFilter = Literal["bilinear", "bilinear_antialias"]
+ResizeFilter = Literal["bilinear", "bilinear_antialias", "bicubic", "bicubic_antialias"]
 ScoreRule = Literal["max", "max_of_mean21"]
+PerChannel = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 
 
 class Calibration(BaseModel):
@@ -32,12 +33,44 @@ class Calibration(BaseModel):
     image_max: float | None = None
 
 
+class Normalisation(BaseModel):
+    """What the input was normalised by in training: (x − mean) / deviation, each in the order R, G, B, units of [0, 1].
+
+    ``deviation`` is above 0 and at most 100.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: PerChannel
+    deviation: PerChannel
+
+    @field_validator("deviation")
+    @classmethod
+    def _is_divisor(cls, deviation: tuple[float, float, float]) -> tuple[float, float, float]:
+        if not all(1e-6 <= one <= 100 for one in deviation):
+            raise ValueError(f"deviation {deviation} must lie between 0.000001 and 100")
+        return deviation
+
+    def __str__(self) -> str:
+        mean, deviation = (", ".join(f"{one:g}" for one in values) for values in (self.mean, self.deviation))
+        return f"mean {mean}; deviation {deviation}"
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """Return an image (H, W, 3) float32 RGB in [0, 1] as the network saw it in training, float32."""
+        return (image - np.array(self.mean, np.float32)) / np.array(self.deviation, np.float32)
+
+    def undo(self, image: np.ndarray) -> np.ndarray:
+        """Return an image (H, W, 3) float32 RGB in the network's units in those of [0, 1], float32."""
+        return image * np.array(self.deviation, np.float32) + np.array(self.mean, np.float32)
+
+
 class Card(BaseModel):
     """What the weights alone do not say about a checkpoint.
 
     ``widths`` are the base widths of (reconstructive, discriminative) network; ``input_size`` is
-    (height, width), each a multiple of 32. ``assumed`` names the fields that could not be read from
-    the file and hold the flavour's default.
+    (height, width), each a multiple of 32, and one number stands for a square. ``normalisation`` is what the input is
+    normalised by; None leaves it in [0, 1]. ``assumed`` names the fields that could not be read from the file and hold
+    the flavour's default; ``notes`` are sentences on what else was decided while reading it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +80,7 @@ class Card(BaseModel):
     widths: tuple[PositiveInt, PositiveInt]
     input_size: tuple[PositiveInt, PositiveInt] = (256, 256)
     resize_filter: ResizeFilter
+    normalisation: Normalisation | None = Field(default=None, exclude_if=lambda value: value is None)
     color_order: ColorOrder
     concat_order: ConcatOrder
     sspcab: bool = False
@@ -56,6 +90,12 @@ class Card(BaseModel):
     parameters: int = 0
     digest: str = ""
     assumed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+
+    @field_validator("input_size", mode="before")
+    @classmethod
+    def _one_number_is_a_square(cls, size: Any) -> Any:
+        return (size, size) if isinstance(size, int) and not isinstance(size, bool) else size
 
     @field_validator("input_size")
     @classmethod
@@ -69,8 +109,8 @@ class Card(BaseModel):
 class Prediction:
     """What the network says of one image, on the map's grid (H, W) = the card's ``input_size``.
 
-    image: (H, W, 3) float32 RGB in [0, 1], the resized input.
-    reconstruction: (H, W, 3) float32 RGB, unbounded; clip only to show it.
+    image: (H, W, 3) float32 RGB in [0, 1], the resized input before any normalisation; bicubic filters overshoot it.
+    reconstruction: (H, W, 3) float32 RGB in the image's units, unbounded; clip only to show it.
     logits: (2, H, W) float32, channel 1 = anomalous.
     anomaly_map: (H, W) float32 in [0, 1], raw softmax(logits)[1].
     image_score: float in [0, 1] by the card's ``score_rule``.

@@ -1,18 +1,20 @@
 """The card of a checkpoint: what its flavour implies, what the file says, what a JSON file beside it overrides.
 
-Knows what the weights are (widths, block, size) as given facts; never looks at tensors other than the calibration.
+Knows what the weights are (widths, block, size) as given facts; looks at no tensors.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json
-from torch import Tensor
 
-from draem_core.checkpoints.files import refusal, shorten, unreadable
+from draem_core.checkpoints.calibration import calibration_in
+from draem_core.checkpoints.files import name_of, refusal, shorten, unreadable
 from draem_core.checkpoints.reading import RawCheckpoint
+from draem_core.errors import CheckpointError
 from draem_core.types import Calibration, Card, Flavour
 
 _RGB_CONVENTION = {
@@ -37,6 +39,7 @@ MAX_SIDE = 4096
 MAX_CARD_BYTES = 2**20
 # steps of anomalib's pre-processor that change no pixel value after read_image
 HARMLESS_STEPS = frozenset({"ToImage", "ToTensor", "PILToTensor", "ToDtype", "ConvertImageDtype", "Identity"})
+MAX_STEPS = 100
 
 CORRECT_IT = "correct or remove that entry; the known ones are " + ", ".join(Card.model_fields)
 
@@ -51,17 +54,21 @@ class Facts:
     digest: str
 
 
-def card_of(path: Path, naming: Flavour, facts: Facts, raw: RawCheckpoint) -> Card:
+def card_of(path: Path, naming: Flavour, facts: Facts, raw: RawCheckpoint, notes: tuple[str, ...] = ()) -> Card:
     """Return the card of a checkpoint, whose (first) weights file is ``path`` and uses the layer names of ``naming``.
+
+    ``notes`` are sentences on how the weights were found, for the card's own.
 
     The strongest word has the JSON file beside the weights, then the file itself, then the flavour's convention; what
     rests on the last is listed in ``assumed``. Raises CheckpointError for nonsense, naming the file that says it.
     """
-    found = _own_card(path, raw.card) if raw.card is not None else _found_in_lightning(path, raw)
+    found, doubts = (_own_card(path, raw.card), {}) if raw.card is not None else _found_in_lightning(path, raw)
     flavour = _flavour_in(found, naming)
-    convention = {"name": path.stem.rstrip("_") or path.stem, "flavour": naming, **CONVENTIONS[flavour]}
-    assumed = [field for field in ASSUMABLE if field not in found]
+    convention = {"name": name_of(path), "flavour": naming, **CONVENTIONS[flavour]}
+    assumed = [field for field in ASSUMABLE if field not in found or field in doubts]
+    assumed += ["normalisation"] if "normalisation" in doubts else []
     card = _validated(path, {"assumed": assumed, **convention, **asdict(facts), **found})
+    card = card.model_copy(update={"notes": (*notes, *card.notes, *doubts.values())})
     _refuse_contradiction(path, card, facts)
 
     beside = path.with_suffix(".json")
@@ -71,7 +78,10 @@ def card_of(path: Path, naming: Flavour, facts: Facts, raw: RawCheckpoint) -> Ca
     flavour = _flavour_in(stated, card.flavour)
     implied = {field: value for field, value in CONVENTIONS[flavour].items() if field in card.assumed}
     still_assumed = [field for field in card.assumed if field not in stated]
-    card = _validated(beside, {**card.model_dump(), **implied, "assumed": still_assumed, **stated})
+    settled = {doubt for field, doubt in doubts.items() if field in stated}
+    still_noted = [note for note in card.notes if note not in settled]
+    merged = {**card.model_dump(), **implied, "assumed": still_assumed, "notes": still_noted, **stated}
+    card = _validated(beside, merged)
     _refuse_contradiction(beside, card, facts)
     return card
 
@@ -133,48 +143,109 @@ def _refuse_contradiction(path: Path, card: Card, facts: Facts) -> None:
             raise refusal(path, wrong, "remove that entry, or put the card beside the weights it belongs to")
 
 
-def _found_in_lightning(path: Path, raw: RawCheckpoint) -> dict[str, Any]:
-    """Return the card's fields that an anomalib Lightning checkpoint holds; of any other file, none."""
-    found = _found_in_pre_processor(path, raw.around.get("anomalib_pre_processor_config"))
-    calibration = _calibration_in(raw.tensors)
+def _found_in_lightning(path: Path, raw: RawCheckpoint) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the card's fields that an anomalib checkpoint holds, of any other file none, and the doubts.
+
+    A doubt is a sentence by the field that it is about, for which a JSON file beside the weights can say better.
+    """
+    found, doubts = _found_in_pre_processor(path, raw.around.get("anomalib_pre_processor_config"))
+    calibration, doubts_of_calibration = calibration_in(raw.tables)
+    doubts = {field: doubt for field, doubt in doubts_of_calibration.items() if field not in found} | doubts
     if calibration != Calibration():
         found["calibration"] = calibration
+    if () in raw.tables and len(raw.tables) == 1:
+        return found, doubts  # a plain state dict: what lies beside its layers is no report on training
     progress = {name: raw.around.get(name) for name in ("epoch", "global_step")}
     training = {name: value for name, value in progress.items() if type(value) is int and 0 <= value < 2**53}
     if training:
         found["training"] = training
-    return found
+    return found, doubts
 
 
-def _found_in_pre_processor(path: Path, config: object) -> dict[str, Any]:
-    """Read the resize step. A step that changes pixel values otherwise is refused: every map would be wrong."""
+def _found_in_pre_processor(path: Path, config: object) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read how pictures are resized and normalised. A step that cannot be followed is refused: maps would be wrong."""
     found: dict[str, Any] = {}
-    transform = _dict(_dict(config).get("transform"))
-    inner = _dict(transform.get("init_args")).get("transforms")
-    for step in inner if isinstance(inner, list) else [transform]:
-        kind = str(_dict(step).get("class_path", "Identity")).rpartition(".")[2]
-        settings = _dict(_dict(step).get("init_args"))
-        if kind == "Resize":
-            size = settings.get("size")
-            if isinstance(size, list | tuple) and len(size) == 2:
-                found["input_size"] = tuple(size)
-            if settings.get("interpolation") == "bilinear" and isinstance(settings.get("antialias"), bool):
-                found["resize_filter"] = "bilinear_antialias" if settings["antialias"] else "bilinear"
+    doubts: dict[str, str] = {}
+    for step in _steps(path, _dict(config).get("transform")):
+        kind = str(step.get("class_path", "Identity")).rpartition(".")[2]
+        settings = _dict(step.get("init_args"))
+        if kind == "Resize" and not {"input_size", "resize_filter"} & found.keys():
+            found |= _resize_filter(path, settings)
+            size, doubt = _resize_size(settings)
+            if size is not None:
+                found["input_size"] = size
+            if doubt:
+                doubts["input_size"] = doubt
+        elif kind == "Normalize" and "normalisation" not in found:
+            found["normalisation"] = _normalisation(path, settings)
+        elif kind in ("Resize", "Normalize"):
+            raise _unfollowed(path, f"does the pre-processing step {kind} twice")
         elif kind not in HARMLESS_STEPS:
-            wrong = f"was trained behind a pre-processing step that is not known here ({shorten(kind)})"
-            raise refusal(path, wrong, "train it with a plain resize, or save its state_dict alone to open it as is")
-    return found
+            raise _unfollowed(
+                path, f"was trained behind a pre-processing step that is not known here ({shorten(kind)})"
+            )
+    return found, doubts
 
 
-def _calibration_in(tensors: dict[str, Tensor]) -> Calibration:
-    """Return anomalib's thresholds and ranges; what is absent or not finite is None."""
-    values: dict[str, float] = {}
-    for field in Calibration.model_fields:
-        for name in (f"post_processor._{field}", f"post_processor.{field}"):
-            tensor = tensors.get(name)
-            if tensor is not None and tensor.numel() == 1 and tensor.is_floating_point() and tensor.isfinite().all():
-                values[field] = float(tensor)
-    return Calibration(**values)
+def _steps(path: Path, transform: object) -> Iterator[dict[str, Any]]:
+    """Yield the steps of a transform in order, those inside a Compose one by one."""
+    waiting = [transform]
+    for _ in range(MAX_STEPS):
+        if not waiting:
+            return
+        step = _dict(waiting.pop(0))
+        inner = _dict(step.get("init_args")).get("transforms")
+        if isinstance(inner, list):
+            waiting[:0] = inner[:MAX_STEPS]
+        else:
+            yield step
+    raise _unfollowed(path, f"was trained behind more than {MAX_STEPS} pre-processing steps")
+
+
+def _resize_filter(path: Path, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the card's entry for torchvision's interpolation; without one it is left to the convention."""
+    if "interpolation" not in settings:
+        return {}
+    mode = str(settings["interpolation"]).rpartition(".")[2].lower()
+    if mode not in ("bilinear", "bicubic"):
+        raise _unfollowed(path, f"was trained on pictures resized by a filter that is not known here ({shorten(mode)})")
+    antialias = settings.get("antialias", True)
+    return {"resize_filter": f"{mode}_antialias" if antialias else mode}
+
+
+def _resize_size(settings: Mapping[str, Any]) -> tuple[object, str]:
+    """Return torchvision's size as (height, width), and a sentence where it is only so for square pictures."""
+    size = settings.get("size")
+    if isinstance(size, list | tuple) and len(size) == 1:
+        size = size[0]
+    if isinstance(size, list | tuple):
+        return tuple(size), ""
+    side, which = (settings.get("max_size"), "longer") if size is None else (size, "shorter")
+    if side is None:
+        return None, ""
+    doubt = (
+        f"Its pre-processor resizes the {which} side to {shorten(side, 20)} and keeps the picture's shape; square "
+        "pictures are assumed, others are stretched. A JSON file beside the weights can set input_size."
+    )
+    return (side, side), doubt
+
+
+def _normalisation(path: Path, settings: Mapping[str, Any]) -> dict[str, list[object]]:
+    """Return torchvision's mean and std for three channels; one number counts for all of them."""
+    mean, deviation = (settings.get(name) for name in ("mean", "std"))
+    if not all(isinstance(one, list | tuple) and len(one) in (1, 3) for one in (mean, deviation)):
+        raise _unfollowed(path, "was trained on normalised pictures, but does not say by which mean and std")
+    assert isinstance(mean, list | tuple)
+    assert isinstance(deviation, list | tuple)
+    return {name: list(one) * (3 // len(one)) for name, one in (("mean", mean), ("deviation", deviation))}
+
+
+def _unfollowed(path: Path, wrong: str) -> CheckpointError:
+    remedy = (
+        "without it every map would be wrong. Do that step on your pictures beforehand and open the state_dict alone "
+        "(its card can set input_size, resize_filter and normalisation), or train behind Resize and Normalize alone"
+    )
+    return refusal(path, wrong, remedy)
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Knows nothing of what is inside a file.
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,9 @@ LIMIT_VARIABLE = "DRAEM_MAX_CHECKPOINT_MB"
 SUFFIXES = frozenset({".ckpt", ".pckl", ".pth", ".pt", ".safetensors"})
 PAIR_SUFFIXES = frozenset({".pckl", ".pth", ".pt"})
 PAIR_ENDING = "_seg"
+
+MAX_PARTS = 99
+_PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})")  # m-00001-of-00002.safetensors, as Hugging Face's libraries split
 
 _CHUNK = 2**20
 _SHOWN = 80
@@ -86,8 +90,35 @@ def pair_of(path: Path) -> tuple[Path, Path]:
     return path.with_name(stem + path.suffix), path.with_name(stem + PAIR_ENDING + path.suffix)
 
 
+def parts_of(path: Path) -> tuple[Path, ...]:
+    """Return the files that a checkpoint is split into, in order, where ``path`` is named like one; else itself alone.
+
+    Raises CheckpointError where the name says nonsense or a part is not there.
+    """
+    split = _PART.fullmatch(path.stem)
+    if split is None:
+        return (path,)
+    stem, part, count = split[1], int(split[2]), int(split[3])
+    if not 1 <= part <= count <= MAX_PARTS:
+        wrong = f"is named as part {part} of {count}, which is not between 1 and at most {MAX_PARTS}"
+        raise refusal(path, wrong, "rename it, or save the whole network's state_dict into one file")
+    parts = [path.with_name(f"{stem}-{number:05}-of-{count:05}{path.suffix}") for number in range(1, count + 1)]
+    missing = [one.name for one in parts if not one.is_file()]
+    if missing and path.name not in missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        wrong = f"is part {part} of {count}, and {shorten(missing[0])}{more} is not beside it"
+        raise refusal(path, wrong, f"put all {count} parts into the folder {path.absolute().parent}")
+    return tuple(parts)
+
+
+def name_of(path: Path) -> str:
+    """Return what a checkpoint is called after its (first) file: without the ending of a pair or of a part."""
+    split = _PART.fullmatch(path.stem)
+    return split[1] if split else path.stem.rstrip("_") or path.stem
+
+
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Return the files below ``folder`` that look openable by name, sorted, an original pair as its first file.
+    """Return the files below ``folder`` that look openable by name, sorted; of a pair or of parts the first alone.
 
     Opens none of them. Hidden files and folders are left out: unfinished writes have hidden names.
     """
@@ -97,7 +128,7 @@ def list_checkpoints(folder: Path) -> list[Path]:
         for name in names
         if Path(name).suffix.lower() in SUFFIXES
     }
-    return sorted(path for path in found if path.is_file() and not _is_second_of_pair(path, found))
+    return sorted(path for path in found if path.is_file() and not _belongs_to_another(path, found))
 
 
 def _walk_visible(folder: Path) -> Iterable[tuple[str, list[str], list[str]]]:
@@ -106,7 +137,10 @@ def _walk_visible(folder: Path) -> Iterable[tuple[str, list[str], list[str]]]:
         yield parent, folders, [name for name in names if not name.startswith(".")]
 
 
-def _is_second_of_pair(path: Path, found: set[Path]) -> bool:
+def _belongs_to_another(path: Path, found: set[Path]) -> bool:
+    """Tell whether it is the second of a pair, or a later part, whose first file is there too."""
+    if split := _PART.fullmatch(path.stem):
+        return int(split[2]) > 1 and path.with_name(f"{split[1]}-00001-of-{split[3]}{path.suffix}") in found
     first, second = pair_of(path)
     return path == second and first in found and path.suffix.lower() in PAIR_SUFFIXES
 

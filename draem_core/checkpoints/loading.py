@@ -4,13 +4,22 @@ Decides nothing about devices, precision or thresholds.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import torch
 
 from draem_core.checkpoints.card import Facts, card_of
-from draem_core.checkpoints.files import check_size, checkpoint_digest, pair_of, refusal, size_limit, unreadable
-from draem_core.checkpoints.reading import read_raw
+from draem_core.checkpoints.files import (
+    check_size,
+    checkpoint_digest,
+    pair_of,
+    parts_of,
+    refusal,
+    size_limit,
+    unreadable,
+)
+from draem_core.checkpoints.reading import RawCheckpoint, read_raw
 from draem_core.checkpoints.structure import Half, Network, halves_in
 from draem_core.models import Draem
 from draem_core.types import Card
@@ -21,7 +30,7 @@ class Checkpoint:
     """A network ready for inference and what there is to know about it.
 
     model: float32, eval mode, on the CPU, no gradients.
-    files: the weights files, of an original pair (reconstructive, discriminative).
+    files: the weights files, of an original pair (reconstructive, discriminative), or the parts in order.
     """
 
     model: Draem
@@ -34,7 +43,8 @@ def load_checkpoint(path: str | Path, *, max_bytes: int | None = None) -> Checkp
 
     Args:
         path: the original's ``.pckl`` (either of the pair), anomalib's ``.ckpt``, a plain state dict (``.pth``,
-            ``.pt``) or our ``.safetensors``. A JSON file of the same stem beside it overrides entries of the card.
+            ``.pt``) or our ``.safetensors``; of one that is split into parts (``m-00001-of-00002.safetensors``) any.
+            A JSON file of the same stem beside it, or beside the first file, overrides entries of the card.
         max_bytes: the largest size, of all weights files together, that is opened; without it the environment's
             DRAEM_MAX_CHECKPOINT_MB, else 4 GiB.
 
@@ -50,21 +60,24 @@ def load_checkpoint(path: str | Path, *, max_bytes: int | None = None) -> Checkp
 
 
 def _load(path: Path, limit: int) -> Checkpoint:
-    size = check_size(path, limit)
-    raw = read_raw(path)
-    halves = halves_in(path, raw.tensors)
+    parts = parts_of(path)
+    size = 0
+    for part in parts:
+        size += check_size(part, limit - size)
+    raw = reduce(RawCheckpoint.joined, map(read_raw, parts))
+    halves, notes = halves_in(parts[0], raw.tables, size)
     if len(halves) == 1:
         halves |= _other_half(next(iter(halves.values())), limit - size)
     first, second = halves["reconstructive_subnetwork"], halves["discriminative_subnetwork"]
 
-    files = (first.path,) if first.path == second.path else (first.path, second.path)
+    files = parts if first.path == second.path else (first.path, second.path)
     facts = Facts(
         widths=(first.width, second.width),
         sspcab=first.sspcab,
         parameters=first.parameters + second.parameters,
         digest=checkpoint_digest(files),
     )
-    card = card_of(first.path, first.naming, facts, raw)
+    card = card_of(first.path, first.naming, facts, raw, notes)
     return Checkpoint(_assembled(card, first, second), card, files)
 
 
@@ -82,8 +95,8 @@ def _other_half(half: Half, limit: int) -> dict[Network, Half]:
         kind = half.network.removesuffix("_subnetwork")
         remedy = f"put its partner {other.name} into the folder {half.path.absolute().parent}"
         raise refusal(half.path, f"is only the {kind} half of an original DRAEM checkpoint", remedy)
-    check_size(other, limit)
-    found = halves_in(other, read_raw(other).tensors)
+    size = check_size(other, limit)
+    found, _ = halves_in(other, read_raw(other).tables, size)
     if set(found) != {wanted}:
         wrong = f"should hold the {wanted} that {half.path.name} lacks, but holds another"
         raise refusal(other, wrong, "copy both files of the pair again from the same training run")

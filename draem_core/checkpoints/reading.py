@@ -9,7 +9,7 @@ import pickletools
 import re
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,20 +31,34 @@ PICKLE_STARTS = tuple(bytes((0x80, protocol)) for protocol in range(2, pickle.HI
 MAX_PICKLE_BYTES = 2**20
 MAX_TENSORS = 20_000
 
-NESTED_UNDER = ("state_dict", "model_state_dict", "model")
+MAX_DEPTH = 4  # of dictionaries in dictionaries that are searched for layers
 
 COPY_AGAIN = "copy it again from where it was made"
 RESAVE = "where you trust it, save its weights alone with torch.save(model.state_dict(), 'model.pth') and open that"
 WHICH_FILES = "choose a .ckpt, .pckl, .pth, .pt or .safetensors file that holds a DRAEM network"
 
 
+Place = tuple[str, ...]
+"""The keys that lead to a dictionary in a file; () is the top."""
+
+
 @dataclass(frozen=True, eq=False)
 class RawCheckpoint:
-    """What one file holds: its tensors by their name in the file, what lies around them, and our card as JSON text."""
+    """What one file holds.
 
-    tensors: dict[str, Tensor]
+    tables: its tensors by their name, for each dictionary in the file that has any, by its place.
+    around: what lies at the top, beside them. card: our own, as JSON text.
+    """
+
+    tables: dict[Place, dict[str, Tensor]]
     around: dict[str, Any] = field(default_factory=dict)
     card: str | None = None
+
+    def joined(self, other: "RawCheckpoint") -> "RawCheckpoint":
+        """Return both parts of one checkpoint as a whole; of two tensors of one name the first stays."""
+        places = dict.fromkeys([*self.tables, *other.tables])
+        tables = {place: {**other.tables.get(place, {}), **self.tables.get(place, {})} for place in places}
+        return RawCheckpoint(tables, other.around | self.around, self.card or other.card)
 
 
 def read_raw(path: Path) -> RawCheckpoint:
@@ -131,25 +145,57 @@ def _what_was_refused(error: pickle.UnpicklingError) -> str:
 
 
 def _from_torch(path: Path, content: object) -> RawCheckpoint:
-    """Return the layers of a state dict, or of the one that lies inside under a usual name."""
+    """Return the layers of a state dict, and of those that lie in it under whatever key."""
     if not isinstance(content, dict):
         raise refusal(path, f"holds a {type(content).__name__} instead of named layers", RESAVE)
-    nested = [content[name] for name in NESTED_UNDER if isinstance(content.get(name), dict)]
-    layers, around = (nested[0], content) if nested else (content, {})
-    tensors = {name: value for name, value in layers.items() if isinstance(name, str) and isinstance(value, Tensor)}
-    return _checked(path, RawCheckpoint(tensors, {key: value for key, value in around.items() if isinstance(key, str)}))
+    tables = {}
+    for place, entries in _dictionaries(content):
+        tensors = {
+            name: value for name, value in entries.items() if isinstance(name, str) and isinstance(value, Tensor)
+        }
+        if tensors:
+            tables[place] = tensors
+    around = {key: value for key, value in content.items() if isinstance(key, str)}
+    return _checked(path, RawCheckpoint(tables, around))
+
+
+def _dictionaries(content: dict[Any, Any]) -> Iterator[tuple[Place, Mapping[Any, Any]]]:
+    """Yield every dictionary under text keys, once each, the outer before the inner; an optimizer's are left out."""
+    waiting: list[tuple[Place, dict[Any, Any]]] = [((), content)]
+    seen = {id(content)}  # a hostile file can hold itself
+    for place, entries in waiting:
+        yield place, entries
+        if len(place) == MAX_DEPTH:
+            continue
+        for key, value in entries.items():
+            if (
+                isinstance(value, dict)
+                and isinstance(key, str)
+                and not key.startswith("optim")
+                and id(value) not in seen
+            ):
+                seen.add(id(value))
+                waiting.append(((*place, key), value))
 
 
 def _read_safetensors(path: Path) -> RawCheckpoint:
     with _damage_told(path), safe_open(path, framework="pt", device="cpu") as archive:
         tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118 - no mapping
         metadata = archive.metadata() or {}
-    return _checked(path, RawCheckpoint(tensors, card=metadata.get("card")))
+    return _checked(path, RawCheckpoint({(): tensors} if tensors else {}, card=metadata.get("card")))
 
 
 def _checked(path: Path, raw: RawCheckpoint) -> RawCheckpoint:
-    if not raw.tensors:
-        raise refusal(path, "holds no layers", WHICH_FILES)
-    if len(raw.tensors) > MAX_TENSORS:
-        raise refusal(path, f"holds {len(raw.tensors)} tensors, far more than any DRAEM network", WHICH_FILES)
+    if not raw.tables:
+        keys = [shorten(key, 40) for key in raw.around]
+        found = (
+            f"its keys are {', '.join(keys[:8])}{', …' if len(keys) > 8 else ''}"
+            if keys
+            else "nothing in it has a name"
+        )
+        where = f"holds no layers, neither at its top nor in dictionaries up to {MAX_DEPTH} keys deep ({found})"
+        raise refusal(path, where, WHICH_FILES)
+    count = sum(len(tensors) for tensors in raw.tables.values())
+    if count > MAX_TENSORS:
+        raise refusal(path, f"holds {count} tensors, far more than any DRAEM network", WHICH_FILES)
     return raw

@@ -6,8 +6,8 @@ Knows no file format and no card.
 
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,14 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from draem_core.checkpoints.files import refusal, shorten
+from draem_core.checkpoints.reading import Place
 from draem_core.models.discriminative import DiscriminativeSubNetwork
 from draem_core.models.reconstructive import ReconstructiveSubNetwork
 from draem_core.types import Flavour
 
 Network = Literal["reconstructive_subnetwork", "discriminative_subnetwork"]
 
-# what DataParallel, Lightning and torch.compile put into layer names; no DRAEM layer is called so
-_WRAPPERS = re.compile(r"(?:^|(?<=\.))(?:module|model|_orig_mod)\.")
+# what DataParallel, Lightning, torch.compile and FSDP put into layer names; no DRAEM layer is called so
+_WRAPPERS = re.compile(r"(?:^|(?<=\.))(?:module|model|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+# keys that trainers put the weights under, the likeliest in front; others are taken where there is only one
+_USUAL_KEYS = ("state_dict", "model_state_dict", "model", "")
+_AVERAGED = re.compile(r"(?:^|[._])(?:ema|swa|averaged?)(?:[._]|$)")
 # first part of a layer's name → its network, and whose code base calls it so
 _PARTS: dict[str, tuple[Network, Flavour]] = {
     "encoder": ("reconstructive_subnetwork", "original"),
@@ -42,6 +46,7 @@ _COUNTER = "num_batches_tracked"  # takes no part in inference; old torch did no
 TRAIN_ON = "use the checkpoint of an earlier epoch, or train again with a lower learning rate"
 WHOLE_FILE = "save the whole network's state_dict again, or choose another checkpoint"
 OTHER_FILE = "choose a checkpoint of a DRAEM network"
+LOOKED_FOR = "looked for encoder.block1 or reconstructive_subnetwork under any prefix and key"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,35 +78,110 @@ class Half:
         return weights
 
 
-def halves_in(path: Path, tensors: dict[str, Tensor]) -> dict[Network, Half]:
-    """Return the DRAEM networks, one or two, that one file's tensors make; each is whole and of consistent shapes.
+@dataclass(eq=False)
+class _Source:
+    """What lies under one key or prefix: the layers of each network, and whose code base names them so."""
+
+    layers: dict[Network, dict[str, Tensor]] = field(default_factory=dict)
+    naming: dict[Network, Flavour] = field(default_factory=dict)
+
+    @property
+    def plain(self) -> bool:
+        """Whether a first layer of DRAEM is among them."""
+        return any(_FIRST_LAYER[network] in layers for network, layers in self.layers.items())
+
+
+def halves_in(
+    path: Path, tables: Mapping[Place, dict[str, Tensor]], size: int
+) -> tuple[dict[Network, Half], tuple[str, ...]]:
+    """Return the DRAEM networks, one or two, that a file's tensors make; each is whole and of consistent shapes.
+
+    They may lie under any one key and prefix. Where there are several, the usual key goes before others and present
+    weights before averaged ones (EMA, SWA); what was taken then is said in the notes, the second thing returned.
+
+    Args:
+        tables: the tensors by name, by the place of their dictionary.
+        size: of the file, or of all files, in bytes.
 
     Raises CheckpointError when there is none, or one with missing, superfluous, misshapen or strangely typed layers.
     """
-    sorted_in: dict[Network, dict[str, Tensor]] = {}
-    naming: dict[Network, Flavour] = {}
-    for name, tensor in tensors.items():
-        plain = _WRAPPERS.sub("", name)
-        part, _, rest = plain.partition(".")
-        if part not in _PARTS:
+    sources = _sources(path, tables)
+    if not sources:
+        names = [".".join((*place, name)) for place, tensors in tables.items() for name in tensors]
+        raise refusal(path, f"holds another network than DRAEM, with {_some(names)}; {LOOKED_FOR}", OTHER_FILE)
+    taken, notes = _taken(path, sources)
+    _check_claims(path, [tensor for source, network in taken for tensor in source.layers[network].values()], size)
+    halves = {
+        network: _checked_half(path, network, source.naming[network], source.layers[network])
+        for source, network in taken
+    }
+    return halves, notes
+
+
+def _sources(path: Path, tables: Mapping[Place, dict[str, Tensor]]) -> dict[str, _Source]:
+    """Sort the layers that are named like DRAEM's by the key and prefix that they lie under, such as "ema.net"."""
+    sources: dict[str, _Source] = {}
+    for place, tensors in tables.items():
+        for name, tensor in tensors.items():
+            parts = [*place, *_WRAPPERS.sub("", name).split(".")]
+            first = next((index for index, part in enumerate(parts) if part in _PARTS), None)
+            if first is None:
+                continue
+            network, naming = _PARTS[parts[first]]
+            inner = ".".join(parts[first + (naming == "anomalib") :])
+            source = sources.setdefault(".".join(parts[:first]), _Source())
+            layers = source.layers.setdefault(network, {})
+            if inner in layers:
+                raise refusal(path, f"holds the layer {shorten(inner)} twice", WHOLE_FILE)
+            layers[inner] = tensor
+            source.naming[network] = naming
+    return {name: source for name, source in sources.items() if source.plain} or sources
+
+
+def _taken(path: Path, sources: dict[str, _Source]) -> tuple[list[tuple[_Source, Network]], tuple[str, ...]]:
+    """Choose where to take each network from: both from one source if possible, else each from the one that has it."""
+    whole = [name for name, source in sources.items() if len(source.layers) == len(_FIRST_LAYER)]
+    wanted: list[tuple[list[Network], list[str]]] = [(list(_FIRST_LAYER), whole)]
+    if not whole:
+        wanted = [([one], [name for name, source in sources.items() if one in source.layers]) for one in _FIRST_LAYER]
+    taken: list[tuple[_Source, Network]] = []
+    notes: list[str] = []
+    for networks, names in wanted:
+        if not names:
             continue
-        network, names = _PARTS[part]
-        inner = plain if names == "original" else rest
-        layers = sorted_in.setdefault(network, {})
-        if inner in layers:
-            raise refusal(path, f"holds the layer {shorten(inner)} twice", WHOLE_FILE)
-        layers[inner] = tensor
-        naming[network] = names
-    if not sorted_in:
-        raise refusal(path, f"holds another network than DRAEM, with {_some(tensors)}", OTHER_FILE)
-    _check_claims(path, [tensor for layers in sorted_in.values() for tensor in layers.values()])
-    return {network: _checked_half(path, network, naming[network], layers) for network, layers in sorted_in.items()}
+        best, *others = sorted(names, key=_rank)
+        if others and _rank(best) == _rank(others[0]):
+            listed = ", ".join(_quoted(name) for name in sorted(names))
+            wrong = f"holds {len(names)} networks, under {listed}, and nothing says which one is meant"
+            raise refusal(path, wrong, "save the state_dict of the one you want alone")
+        if others:
+            notes.append(f"The weights under {_quoted(best)} were taken, not those under {_listed(others)}.")
+        elif _AVERAGED.search(best):
+            notes.append(f"The averaged weights under {_quoted(best)} were taken; there are no others.")
+        taken += [(sources[best], network) for network in networks]
+    return taken, tuple(notes)
 
 
-def _check_claims(path: Path, tensors: list[Tensor]) -> None:
+def _rank(source: str) -> tuple[bool, int]:
+    first = source.partition(".")[0]
+    place = _USUAL_KEYS.index(first) if first in _USUAL_KEYS else len(_USUAL_KEYS)
+    return _AVERAGED.search(source) is not None, place
+
+
+def _quoted(source: str) -> str:
+    """Return a key or prefix for a sentence; signs that could mean something to whoever shows it are replaced."""
+    return f"'{re.sub(r'[^A-Za-z0-9_.-]', '�', shorten(source, 60))}'" if source else "the top"
+
+
+def _listed(sources: list[str]) -> str:
+    more = f" and {len(sources) - 3} more" if len(sources) > 3 else ""
+    return ", ".join(_quoted(name) for name in sources[:3]) + more
+
+
+def _check_claims(path: Path, tensors: list[Tensor], size: int) -> None:
     """Refuse tensors that say they are larger than their file, which a zero stride makes possible."""
     claimed = sum(math.prod(tensor.shape) * tensor.element_size() for tensor in tensors)
-    if claimed > path.stat().st_size:
+    if claimed > size:
         raise refusal(path, "claims layers that are larger than the file itself", WHOLE_FILE)
 
 
@@ -114,7 +194,7 @@ def _checked_half(path: Path, network: Network, naming: Flavour, layers: dict[st
 
     missing = [name for name in expected if name not in layers and not name.endswith(_COUNTER)]
     if 2 * len(missing) > len(expected):
-        raise refusal(path, f"holds another network than DRAEM, with {_some(layers)}", OTHER_FILE)
+        raise refusal(path, f"holds another network than DRAEM, with {_some(layers)}; {LOOKED_FOR}", OTHER_FILE)
     if missing:
         raise refusal(path, f"lacks {_some(missing)}", WHOLE_FILE)
     if extra := [name for name in layers if name not in expected]:

@@ -220,6 +220,7 @@ def _card(report: Report) -> str:
             "Widths": f"{card.widths[0]}, {card.widths[1]}",
             "Input": f"{card.input_size[1]} × {card.input_size[0]}, {card.color_order}",
             "Resize": card.resize_filter.replace("_", ", "),
+            "Normalised by": str(card.normalisation or "nothing"),
             "Image score": card.score_rule.replace("_", " "),
             "Parameters": f"{card.parameters:,}",
             "SHA-256": card.digest,

@@ -15,7 +15,8 @@ from draem_core.inference import Predictor
 FORMAT = 1
 """Raise it when the code comes to give other maps, scores or figures from the same files."""
 
-_MAP_FIELDS = {"digest", "input_size", "resize_filter", "color_order", "concat_order", "score_rule"}
+# a card without normalisation leaves that field out, so that its key stays what it was before there was one
+_MAP_FIELDS = {"digest", "input_size", "resize_filter", "normalisation", "color_order", "concat_order", "score_rule"}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from draem_core.atomic import write_atomically
 from draem_core.data.datasets import Dataset, Sample, mask_problems
-from draem_core.report.cells import guarded
+from draem_core.report.cells import table_csv
 from draem_core.scoring.figures import Maps, measure
 from draem_core.scoring.journal import Record
 from draem_core.scoring.keys import figures_key
@@ -85,8 +85,7 @@ def write_results(
     )
     of_masks = mask_problems(dataset, on_image)
     write_atomically(out / TABLE, lambda file: table.to_parquet(file, index=False))
-    guarded_table = table.assign(file=table["file"].map(guarded), kind=table["kind"].map(guarded))
-    write_atomically(out / CSV, guarded_table.to_csv(index=False).encode())
+    write_atomically(out / CSV, table_csv(table))
     write_atomically(out / METRICS, json.dumps(figures, indent=2, allow_nan=False).encode())
     complete = {"key": _key(network, dataset, records), "mask_problems": of_masks}
     write_atomically(out / COMPLETE, json.dumps(complete).encode())

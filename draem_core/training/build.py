@@ -19,7 +19,7 @@ def new_network(config: TrainConfig, device: torch.device, start_from: Path | No
     """Return the network to begin with: random weights by the config's seed, or those of ``start_from``.
 
     Raises:
-        ConfigError: ``start_from`` has other widths, or SSPCAB where the config has none.
+        ConfigError: ``start_from`` has other widths, or SSPCAB where the config has none, or takes normalised input.
         CheckpointError: ``start_from`` does not open.
     """
     torch.manual_seed(config.seed)
@@ -90,6 +90,11 @@ def _original_initialisation(module: nn.Module) -> None:
 
 def _take_weights(model: Draem, path: Path) -> None:
     start = load_checkpoint(path)
+    if start.card.normalisation:
+        raise ConfigError(
+            f"{path.name} cannot be started from: it was trained on normalised pictures ({start.card.normalisation}), "
+            "and training here takes them in [0, 1]. Start from another checkpoint, or from random weights."
+        )
     try:
         model.load_state_dict(start.model.state_dict())
     except RuntimeError as error:

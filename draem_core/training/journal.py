@@ -9,6 +9,7 @@ import pandas as pd
 
 from draem_core.atomic import write_atomically
 from draem_core.errors import DraemError
+from draem_core.report.cells import guarded
 
 Cell = str | int | float | None
 
@@ -69,5 +70,6 @@ def read_journal(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 def _line(cells: Sequence[Cell]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow([f"{c:.7g}" if isinstance(c, float) else c for c in cells])
+    shown = [f"{one:.7g}" if isinstance(one, float) else guarded(one) if isinstance(one, str) else one for one in cells]
+    csv.writer(text, lineterminator="\n").writerow(shown)
     return text.getvalue()

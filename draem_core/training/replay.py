@@ -20,7 +20,8 @@ from draem_core.checkpoints import Checkpoint, list_checkpoints, load_checkpoint
 from draem_core.data.datasets import Dataset, Sample, read_mask
 from draem_core.data.images import read_image
 from draem_core.errors import DatasetError, ImageError
-from draem_core.inference import Predictor
+from draem_core.inference import Predictor, network_input
+from draem_core.report.cells import table_csv
 from draem_core.training.alone import alone_in
 from draem_core.training.labelled import LabelledImages, few_of_each_kind
 from draem_core.training.layers import counting_live_channels, weight_spread
@@ -91,7 +92,7 @@ def review_from_checkpoints(
             done.append(
                 {"epoch": epoch, "file": path.relative_to(folder).as_posix(), "fingerprint": _fingerprint(path)}
             )
-            write_atomically(out / "metrics.csv", pd.DataFrame(done).to_csv(index=False).encode())
+            write_atomically(out / "metrics.csv", table_csv(pd.DataFrame(done)))
             if on_progress:
                 on_progress(len(done), len(found))
     return load_review(out)
@@ -102,8 +103,7 @@ def look_at(checkpoint: Checkpoint, predictor: Predictor, pictures: Sequence[np.
     predictions = tuple(predictor.predict_batch(pictures))
     with counting_live_channels(checkpoint.model) as live, torch.no_grad():
         for prediction in predictions[:LIVE_IMAGES]:
-            image = prediction.image[..., ::-1] if checkpoint.card.color_order == "BGR" else prediction.image
-            checkpoint.model(torch.from_numpy(image.copy()).permute(2, 0, 1)[None])
+            checkpoint.model(network_input(checkpoint.card, prediction.image))
     spread = weight_spread(checkpoint.model)
     return Look(
         predictions,
@@ -166,7 +166,7 @@ def _probes(samples: Sequence[Sample], predictions: Sequence[Prediction]) -> Lab
             masks.append(read_mask(sample, (size[0], size[1])))
         except ImageError:
             masks.append(None)
-    images = (_stacked([one.image for one in predictions]) * 255).round().byte().permute(0, 3, 1, 2)
+    images = (_stacked([one.image for one in predictions]).clamp(0, 1) * 255).round().byte().permute(0, 3, 1, 2)
     return LabelledImages(
         tuple(sample.name for sample in samples),
         tuple(sample.kind for sample in samples),

@@ -17,6 +17,7 @@ from draem_core.atomic import write_atomically
 from draem_core.checkpoints import save_checkpoint
 from draem_core.devices import describe_machine
 from draem_core.models import Draem
+from draem_core.report.cells import table_csv
 from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
 from draem_core.training.journal import Journal, RunFolderError, gone
 from draem_core.training.layers import LAYER_COLUMNS
@@ -142,8 +143,7 @@ class RunFolder:
             raise gone(self.checkpoints, f"epoch {state['epoch']} cannot be saved")
         checkpoint = self.checkpoint(int(state["epoch"]))
         save_checkpoint(checkpoint, model, card, dtype=getattr(torch, config.checkpoint_dtype))
-        table = pd.DataFrame(state["history"]).to_csv(index=False)
-        write_atomically(self.path / "metrics.csv", table.encode())
+        write_atomically(self.path / "metrics.csv", table_csv(pd.DataFrame(state["history"])))
         self.save_state(state)
         self._drop_old(config, state["history"])
         return checkpoint

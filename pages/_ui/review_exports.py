@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from draem_core.render import heatmap
+from draem_core.report.cells import table_csv
 from draem_core.training.review import Review
 from pages._ui.diagnosis import scores_table
 
@@ -26,7 +27,12 @@ def render_exports(review: Review) -> None:
             name = f"{review.name}_{what.replace(' ', '_')}s"
             _button(f"Strip of {what}s .png", partial(strip, review, what), f"{name}.png", "image/png")
         _button("Animation .gif", lambda: animation(review), f"{review.name}.gif", "image/gif")
-        _button("Scores .csv", lambda: scores_table(review).to_csv().encode(), f"{review.name}_scores.csv", "text/csv")
+        _button("Scores .csv", lambda: scores_csv(review), f"{review.name}_scores.csv", "text/csv")
+
+
+def scores_csv(review: Review) -> bytes:
+    """Return the table of scores, one row an epoch; a picture's name is never run as a formula."""
+    return table_csv(scores_table(review), index=True)
 
 
 def _button(label: str, data: Callable[[], bytes], name: str, mime: str) -> None:
