@@ -4,13 +4,10 @@ Reads arguments, calls the library, shows progress. An error that the user can a
 stderr and exit status 2.
 """
 
-import sys
-import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from draem_core.apply import UNFINISHED, Verdict, apply_recipe, find_sources, open_recipe
@@ -24,7 +21,16 @@ from draem_core.inference import Predictor
 from draem_core.precision import Precision
 from draem_core.recipe import load_recipe
 from draem_core.scoring import METRIC_NAMES, score_dataset
-from draem_core.terminal import console, progress_bar
+from draem_core.terminal import (
+    cell,
+    complain,
+    complain_with_traceback,
+    console,
+    note,
+    note_assumptions,
+    progress_bar,
+    say,
+)
 from draem_core.train_command import train_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -35,11 +41,14 @@ def main() -> None:
     try:
         app()
     except DraemError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         raise SystemExit(2) from error
     except OSError as error:
-        print(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.", file=sys.stderr)
+        complain(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.")
         raise SystemExit(2) from error
+    except Exception as error:
+        complain_with_traceback()
+        raise SystemExit(1) from error
 
 
 app.command("train")(train_command)
@@ -60,7 +69,8 @@ def score_command(
     """
     dataset = open_dataset(data)
     predictor = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
-    console.print(f"{dataset.name}: {len(dataset.test)} test images on {predictor.device}, {predictor.precision}")
+    say(f"{dataset.name}: {len(dataset.test)} test images on {predictor.device}, {predictor.precision}")
+    note_assumptions(predictor.card)
     with progress_bar() as progress:
         task = progress.add_task("scoring", total=len(dataset.test))
 
@@ -72,14 +82,14 @@ def score_command(
             scored = score_dataset(predictor, dataset, out, batch_size=batch_size, on_progress=on_progress)
         except KeyboardInterrupt as error:
             done = f"{progress.tasks[0].completed:.0f} of {len(dataset.test)}"
-            print(f"Stopped after {done} images. The same command goes on from there.", file=sys.stderr)
+            complain(f"Stopped after {done} images. The same command goes on from there.")
             raise typer.Exit(130) from error
     for problem in (*dataset.warnings, *scored.problems):
-        console.print(f"[yellow]Note:[/yellow] {escape(problem)}")
+        note(problem)
     console.print(_metrics_table(scored.metrics))
     for name, reason in scored.metrics["undefined"].items():
-        console.print(f"{name} is undefined: {reason}")
-    console.print(f"Wrote {out / 'scores.csv'} and {out / 'metrics.json'}")
+        say(f"{name} is undefined: {reason}")
+    say(f"Wrote {out / 'scores.csv'} and {out / 'metrics.json'}")
 
 
 @app.command("apply")
@@ -101,7 +111,7 @@ def apply_command(
     except KeyboardInterrupt:
         status = 2
     except Exception:  # Python's own status for it would be 1, which is a verdict here
-        traceback.print_exc()
+        complain_with_traceback()
         status = 2
     raise typer.Exit(status)
 
@@ -117,24 +127,24 @@ def _apply(
     recipe = load_recipe(recipe_file)
     sources = find_sources(images, leave_out=out)
     opened = open_recipe(recipe, checkpoint, device, precision)
-    for note in opened.notes:
-        print(f"Note: {note}", file=sys.stderr)
+    for sentence in opened.notes:
+        complain(f"Note: {sentence}")
     with progress_bar() as progress:
         task = progress.add_task("judging", total=len(sources))
 
         def on_verdict(verdict: Verdict) -> None:
             progress.advance(task)
             if verdict.error:
-                print(verdict.error, file=sys.stderr)
+                complain(verdict.error)
 
         try:
             summary = apply_recipe(recipe, opened.predictor, sources, out, on_verdict)
         except BaseException:
             if (out / UNFINISHED).exists():
-                print(f"Stopped. What was judged until then is in {out / UNFINISHED}.", file=sys.stderr)
+                complain(f"Stopped. What was judged until then is in {out / UNFINISHED}.")
             raise
     counts = f"{summary.ok} OK, {summary.unsure} unsure, {summary.ng} NG, {summary.errors} errors"
-    console.print(f"{counts}. Wrote {out / 'verdicts.csv'}", highlight=False, markup=False, soft_wrap=True)
+    say(f"{counts}. Wrote {out / 'verdicts.csv'}")
     return summary.exit_status
 
 
@@ -152,7 +162,7 @@ def demo_command(
         folders = make_demo(
             out, seed=seed, on_progress=lambda done, of: progress.update(task, completed=done, total=of)
         )
-    console.print("Demo dataset: " + ", ".join(str(folder) for folder in folders))
+    say("Demo dataset: " + ", ".join(str(folder) for folder in folders))
 
 
 @app.command("doctor")
@@ -161,9 +171,9 @@ def doctor_command() -> None:
     table = Table(show_header=False, box=None)
     report = examine()
     for name, value in report.facts.items():
-        table.add_row(name, value)
+        table.add_row(cell(name), cell(value))
     console.print(table)
-    console.print(report.verdict)
+    say(report.verdict)
     if not report.healthy:
         raise typer.Exit(1)
 
@@ -176,5 +186,5 @@ def _metrics_table(metrics: dict) -> Table:
         table.add_column(name.replace("_", " "), justify="right")
     for kind, row in {"all": metrics, **metrics["per_defect"]}.items():
         values = ("–" if row[name] is None else f"{row[name]:.4f}" for name in METRIC_NAMES)
-        table.add_row(kind, str(row["images"]), *values)
+        table.add_row(cell(kind), str(row["images"]), *values)
     return table

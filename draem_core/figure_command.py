@@ -17,6 +17,7 @@ from draem_core.inference import Predictor
 from draem_core.inside.stages import mask_stages, trace
 from draem_core.postprocess import PostProcess
 from draem_core.precision import Precision
+from draem_core.terminal import note_assumptions, say
 
 
 def figure_command(
@@ -44,6 +45,7 @@ def figure_command(
     figure.check_format(out)
     picture = read_image(image)
     predictor = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
+    note_assumptions(predictor.card)
     traced = trace(predictor, picture)
     prediction = traced.prediction
     if not np.isfinite(prediction.anomaly_map).all():
@@ -67,7 +69,7 @@ def figure_command(
         drawn = stage_figure(stages[stage], width=width)
     else:
         raise DraemError(f"There is no stage {stage!r}. Take 'all' or one of: {', '.join(stages)}.")
-    typer.echo(f"Wrote {figure.write_figure(drawn, out, dpi)}")
+    say(f"Wrote {figure.write_figure(drawn, out, dpi)}")
 
 
 def _true_mask(image: Path, mask: Path | None, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -2,7 +2,6 @@
 
 import inspect
 import signal
-import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,7 +17,7 @@ from draem_core.data.datasets import open_dataset
 from draem_core.data.pictures import load_pictures
 from draem_core.data.textures import load_textures
 from draem_core.devices import keep_freed_memory
-from draem_core.terminal import console, duration, progress_bar
+from draem_core.terminal import complain, duration, note, progress_bar, say
 from draem_core.training.batches import held_out_of
 from draem_core.training.config import TrainConfig, make_config
 from draem_core.training.labelled import few_of_each_kind, load_labelled
@@ -55,7 +54,7 @@ def train_command(
         try:
             _train(RunFolder(settings.out).continued(settings), tensorboard, stop)
         except TrainingStopped as stopped:
-            print(stopped, file=sys.stderr)
+            complain(stopped)
             raise typer.Exit(STOPPED) from stopped
 
 
@@ -70,12 +69,10 @@ def _train(settings: TrainConfig, tensorboard: bool, stop: Callable[[], bool] | 
     with progress_bar(disable=quiet) as progress:
         if not quiet:
             for problem in test.problems:
-                progress.console.print(f"[yellow]Note:[/yellow] {problem}")
+                note(problem)
             held_out = held_out_of(len(images), settings.validation_share)
             judged = f" ({held_out} held out)" if held_out else ""
-            progress.console.print(
-                f"{len(images)} good images{judged}, {len(textures)} anomaly textures → {settings.out}"
-            )
+            say(f"{len(images)} good images{judged}, {len(textures)} anomaly textures → {settings.out}")
         task = progress.add_task("training", total=None)
 
         def on_step(report: StepReport) -> None:
@@ -87,15 +84,15 @@ def _train(settings: TrainConfig, tensorboard: bool, stop: Callable[[], bool] | 
                 log.step(report)
 
         def on_epoch(report: EpochReport) -> None:
-            progress.console.print(_epoch_line(report), highlight=False, soft_wrap=True)
+            say(_epoch_line(report))
             if (warning := disagreement(report.row())) is not None:
-                progress.console.print(f"[yellow]Note:[/yellow] {warning}")
+                note(warning)
             if log:
                 log.epoch(report)
 
         checkpoint = train(settings, images, textures, test=test, on_step=on_step, on_epoch=on_epoch, stop=stop)
     if not quiet:
-        console.print(f"Trained. Checkpoint: {checkpoint}")
+        say(f"Trained. Checkpoint: {checkpoint}")
 
 
 @contextmanager

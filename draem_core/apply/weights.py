@@ -5,13 +5,15 @@ Knows no pictures.
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from draem_core.checkpoints import checkpoint_digest, list_checkpoints, load_checkpoint
-from draem_core.checkpoints.files import PAIR_SUFFIXES, pair_of
+from draem_core.checkpoints.assumptions import assumptions_of
+from draem_core.checkpoints.files import PAIR_SUFFIXES, pair_of, parts_of
 from draem_core.devices import pick_device
-from draem_core.errors import DraemError, RecipeError
+from draem_core.errors import CheckpointError, DraemError, RecipeError
 from draem_core.inference import Predictor
 from draem_core.precision import Precision
 from draem_core.recipe import Recipe, RecipeCheckpoint, check_card
@@ -21,7 +23,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, eq=False)
 class OpenedRecipe:
-    """A recipe's network, and a sentence for each reason why its maps may differ from those of the tuning."""
+    """A recipe's network, and a sentence for each reason why its maps may differ, and for what is assumed of it."""
 
     predictor: Predictor
     notes: tuple[str, ...]
@@ -51,14 +53,15 @@ def open_recipe(
             predictor = Predictor(loaded, place, tuned.precision)
     else:
         predictor = Predictor(loaded, place, precision)
+    notes = assumptions_of(loaded.card)
     then, now = (tuned.device, tuned.precision), (predictor.device.type, predictor.precision)
     if then == now:
-        return OpenedRecipe(predictor, ())
+        return OpenedRecipe(predictor, notes)
     note = (
         f"The recipe was tuned on {then[0]} in {then[1]}, this runs on {now[0]} in {now[1]}: pixels close to the "
         "threshold may fall on its other side."
     )
-    return OpenedRecipe(predictor, (note,))
+    return OpenedRecipe(predictor, (note, *notes))
 
 
 def weight_folders() -> list[Path]:
@@ -84,7 +87,8 @@ def find_weights(wanted: RecipeCheckpoint, folders: Iterable[Path]) -> Path:
 
 
 def _weights_files(path: Path) -> Iterator[tuple[Path, ...]]:
-    yield (path,)
+    with suppress(CheckpointError):  # a part is missing: then the weights are not whole here
+        yield parts_of(path)
     pair = pair_of(path)
     if path.suffix.lower() in PAIR_SUFFIXES and all(half.is_file() for half in pair):
         yield pair

@@ -13,10 +13,12 @@ def render_checkpoint_card(predictor: Predictor) -> None:
     """Draw the card of the predictor's checkpoint and how it runs here."""
     card = predictor.card
     with st.expander(_text("title"), icon=":material/id_card:"):
-        st.table(_rows(card) | _calibration(card) | _training(card), border="horizontal")
+        st.table(_rows(card) | _normalisation(card) | _calibration(card) | _training(card), border="horizontal")
         if card.assumed:
             names = ", ".join(name.replace("_", " ") for name in card.assumed)
             st.caption(text("sidebar.card.assumed", names=names))
+        for note in card.notes:
+            st.text(note)  # sentences that hold words from the file: no Markdown
         st.caption(text("sidebar.card.runs_on", device=predictor.device, note=predictor.precision_note))
 
 
@@ -33,6 +35,12 @@ def _rows(card: Card) -> dict[str, str]:
         _text("image_score"): text(f"score_rule.{card.score_rule}"),
         "SHA-256": card.digest[:16],
     }
+
+
+def _normalisation(card: Card) -> dict[str, str]:
+    if card.normalisation is None:
+        return {}
+    return {_text("normalisation"): text("sidebar.card.normalised_by", values=card.normalisation)}
 
 
 def _calibration(card: Card) -> dict[str, str]:

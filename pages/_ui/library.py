@@ -14,6 +14,7 @@ import numpy as np
 import streamlit as st
 
 from draem_core.checkpoints import list_checkpoints, load_checkpoint
+from draem_core.checkpoints.files import name_of
 from draem_core.data.datasets import Dataset, Sample, find_datasets, open_dataset, read_mask
 from draem_core.data.images import read_image, thumbnail
 from draem_core.diagnostics import Figures, Finding, diagnose
@@ -84,8 +85,8 @@ def _predictor(checkpoint: str, signature: Signature, device: str, precision: Pr
 
 
 def _signature(checkpoint: Path) -> Signature:
-    """Return name, size and time of the file and of its companions (a pair's other half, a JSON card)."""
-    companions = sorted(checkpoint.parent.glob(f"{glob_escaped(checkpoint.stem)}*"))
+    """Return name, size and time of the file and of its companions (a pair's other half, other parts, a JSON card)."""
+    companions = sorted(checkpoint.parent.glob(f"{glob_escaped(name_of(checkpoint))}*"))
     stats = ((path.name, path.stat()) for path in companions)
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
