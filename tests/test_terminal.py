@@ -1,5 +1,6 @@
 """Names on the console are shown as they are: no markup, no emoji codes, no command to the terminal."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,7 @@ def command(*arguments):
         text=True,
         timeout=120,
         check=False,
+        env={**os.environ, "COLUMNS": "150"},
     )
 
 
