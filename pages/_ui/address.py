@@ -31,6 +31,11 @@ def asked(name: str) -> str:
     return st.query_params.get(name, "")
 
 
+def is_arrival(name: str) -> bool:
+    """Tell whether this page has neither followed nor written a place of this name since it was come to."""
+    return name not in st.session_state.get(_SEEN, {})
+
+
 def newly_asked(name: str) -> str:
     """Return what the link says for ``name``, once: empty where this page wrote that itself or has followed it.
 

@@ -27,6 +27,11 @@ def number() -> int:
     return int(asked) if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= len(STEPS) else 0
 
 
+def is_on() -> bool:
+    """Tell whether the page is part of the lesson now."""
+    return bool(number()) and not missing()
+
+
 def step() -> Step | None:
     """Return the step that the page shows; None outside the lesson and where its demo is missing."""
     arranged = st.session_state.get(_ARRANGED, 0)
