@@ -42,6 +42,14 @@ SECOND = {"sensitivity": 0.62, "kernel_size": 1, "min_area": 4, "logit_scale": F
 DEFAULTS = {"sensitivity": 0.5, "kernel_size": 3, "min_area": 0, "logit_scale": False}
 
 
+# What reaches beyond the window to the right, components' insides included, but for what scrolls by itself.
+OVERFLOW = """() => {
+    const main = document.querySelector("[data-testid=stMain]");
+    const wide = [document.documentElement, main].filter((one) => one.scrollWidth > one.clientWidth);
+    return wide.map((one) => `${one.tagName} ${one.scrollWidth} > ${one.clientWidth}`);
+}"""
+
+
 class Walker:
     """One tab that goes from stop to stop."""
 
@@ -120,11 +128,20 @@ class Walker:
         logit = self.address.get("logit_scale", "false") == "true"  # these pages have no switch for it
         return {"sensitivity": sensitivity, "kernel_size": kernel, "min_area": area, "logit_scale": logit}
 
-    def result(self, stop: Stop) -> int | None:
-        """How many pixels the mask has; None where the page does not show one picture's."""
-        if stop.page == "Explore":
-            return int(self.page.locator(".draem-viewer").evaluate("(root) => root.draemViewer.readout().flagged"))
-        return None
+    def result(self) -> tuple[str, int]:
+        """Explore's picture and how many pixels its mask has."""
+        root = self.page.locator(".draem-viewer")
+        title = str(root.locator("[data-slot=title]").text_content())
+        return title, int(root.evaluate("(root) => root.draemViewer.readout().flagged"))
+
+    def leave(self, way: str, stop: Stop) -> None:
+        """Go back or forward in the browser's history, past the page's own entries, until the stop is reached."""
+        here = urlsplit(self.page.url).path
+        while urlsplit(self.page.url).path == here:
+            before = self.page.url
+            getattr(self.page, f"go_{way}")()
+            expect(self.page).not_to_have_url(before, timeout=PATIENCE)
+        self.wait(stop)
 
     def set(self, stop: Stop, wanted: dict[str, Any]) -> None:
         """Type a setting into the fields of Explore or Tune; returns when the address has it."""
@@ -205,9 +222,176 @@ def test_every_ordered_pair_by_the_sidebar(walker: Walker) -> None:
     walker.wait(UPLOADED)
     walker.go(EXPLORE)
     walker.set(EXPLORE, FIRST)
-    masks = {EXPLORE: walker.result(EXPLORE)}
+    masks = dict([walker.result()])
     for stop in tour(STOPS)[1:]:
         walker.go(stop)
         walker.expect_setting(stop, FIRST)
-        if (result := walker.result(stop)) is not None:
-            assert masks.setdefault(stop, result) == result
+        if stop.page == "Explore":
+            picture, pixels = walker.result()
+            assert masks.setdefault(picture, pixels) == pixels
+
+
+def test_back_forward_and_reload(walker: Walker) -> None:
+    walker.open("Explore")
+    walker.set(EXPLORE, FIRST)
+    pages = (EXPLORE, INSIDE, TUNE, SYNTHETIC, EPOCHS, EXPLORE, TRAIN, INSIDE)
+    for stop in pages[1:]:
+        walker.go(stop)
+    for way, stops in (("back", pages[-2::-1]), ("forward", pages[1:])):
+        for stop in stops:
+            walker.leave(way, stop)
+            walker.expect_setting(stop, FIRST)
+    for stop in (INSIDE, TUNE, SYNTHETIC, EXPLORE):
+        walker.go(stop)
+        walker.page.reload()
+        walker.wait(stop)
+        walker.expect_setting(stop, FIRST)
+
+
+def test_the_newest_setting_stands_on_the_way_back_too(walker: Walker) -> None:
+    """Set on one page, changed on the next: the first has the change, by Back and by Forward, and Back leads on."""
+    walker.open("Explore")
+    walker.set(EXPLORE, FIRST)
+    walker.go(TUNE)
+    walker.set(TUNE, SECOND)
+    walker.go(INSIDE)
+    walker.expect_setting(INSIDE, SECOND)
+    walker.leave("back", TUNE)
+    walker.expect_setting(TUNE, SECOND)
+    walker.leave("back", EXPLORE)
+    walker.expect_setting(EXPLORE, SECOND)
+    walker.leave("forward", TUNE)
+    walker.expect_setting(TUNE, SECOND)
+
+
+def test_a_setting_of_inside_reaches_every_page(walker: Walker) -> None:
+    walker.open("Inside")
+    walker.page.get_by_test_id("stPopover").first.get_by_role("button").click()
+    area = walker.page.get_by_test_id("stPopoverBody").get_by_role("spinbutton")
+    area.fill("7")
+    area.press("Enter")
+    walker.expect_address({"min_area": 7})
+    walker.page.keyboard.press("Escape")
+    for stop in (SYNTHETIC, EXPLORE, TUNE, INSIDE):
+        walker.go(stop)
+        walker.expect_setting(stop, DEFAULTS | {"min_area": 7})
+
+
+def test_a_links_setting_wins_and_a_change_wins_over_it(walker: Walker) -> None:
+    walker.open("Inside", "?sensitivity=0.62&kernel_size=1&min_area=4")
+    walker.expect_setting(INSIDE, SECOND)
+    walker.go(EXPLORE)
+    walker.expect_setting(EXPLORE, SECOND)
+    walker.set(EXPLORE, FIRST)
+    walker.go(INSIDE)
+    walker.expect_setting(INSIDE, FIRST)
+
+
+# --- uploads, Tune's view, language, the sidebar ----------------------------------------------------------------------
+
+
+def test_uploads_stay_over_sources_and_pages_until_they_are_removed(walker: Walker) -> None:
+    walker.open("Explore")
+    walker.page.get_by_role("radio", name="Upload", exact=True).click()
+    upload(walker)
+    title = walker.page.locator(".draem-viewer [data-slot=title]")
+    expect(title).to_have_text("held.png", timeout=PATIENCE)
+    walker.go(EXPLORE)
+    expect(title).to_have_text(re.compile("^test/"), timeout=PATIENCE)
+    walker.go(UPLOADED)
+    expect(title).to_have_text("held.png", timeout=PATIENCE)
+    walker.page.get_by_test_id("stSidebar").get_by_role("link", name="Inside", exact=True).click()
+    walker.wait(INSIDE_UPLOADED)
+    expect(walker.page.locator(".draem-inside [data-slot=title]")).to_have_text("held.png", timeout=PATIENCE)
+    upload(walker, "second.png")
+    walker.page.get_by_text("2. second.png", exact=True).click()
+    expect(walker.page.locator(".draem-inside [data-slot=title]")).to_have_text("second.png", timeout=PATIENCE)
+    walker.page.get_by_role("button", name="Remove the uploads").click()
+    expect(walker.page.get_by_text("Upload one picture or many")).to_be_visible(timeout=PATIENCE)
+
+
+def test_back_from_explore_finds_tune_as_it_was_left(walker: Walker) -> None:
+    walker.open("Tune", "?zones=true&unsure_sensitivity=0.9&sensitivity=0.3")
+    walker.page.locator("[data-order=score]").click()
+    expect(walker.page).to_have_url(re.compile("order=score"), timeout=PATIENCE)
+    walker.settle()
+    tile = walker.page.locator("[data-slot=gallery] li:not([hidden]) button").nth(2)
+    tile.scroll_into_view_if_needed()
+    main = walker.page.get_by_test_id("stMain")
+    scrolled = main.evaluate("(main) => (main.scrollTop = main.scrollTop - 40)")
+    assert scrolled > 100
+    tile.click()
+    walker.wait(EXPLORE)
+    walker.leave("back", TUNE)
+    settings = walker.page.locator(".draem-tuner").evaluate("(root) => root.draemTuner.settings()")
+    assert (settings["zones"], settings["order"], settings["unsure_sensitivity"]) == (True, "score", 0.9)
+    walker.page.wait_for_function(
+        "(top) => Math.abs(document.querySelector('[data-testid=stMain]').scrollTop - top) <= 2", arg=scrolled
+    )
+
+
+def test_the_dashed_line_stands_over_its_thumb(walker: Walker) -> None:
+    for query in ("", "&logit_scale=true"):
+        walker.open("Tune", f"?zones=true&unsure_sensitivity=0.9&sensitivity=0.3{query}")
+        line, thumb = walker.page.locator(".draem-tuner").evaluate(
+            """(root) => {
+                const middle = (box) => box.left + box.width / 2;
+                const slider = root.querySelector("#unsure");
+                const box = slider.getBoundingClientRect();
+                const share = (slider.value - slider.min) / (slider.max - slider.min);
+                return [middle(root.querySelector(".cut.unsure").getBoundingClientRect()),
+                        box.left + 8 + share * (box.width - 16)];
+            }"""
+        )
+        assert line == pytest.approx(thumb, abs=2)
+
+
+def test_the_language_of_a_link_stays(walker: Walker) -> None:
+    walker.page.goto(f"{walker.url}/Explore?lang=zh-Hant")
+    for number, page in ((1, "Tune"), (4, "Inside"), (5, "Synthetic"), (0, "Explore")):
+        expect(walker.page.locator("html")).to_have_attribute("lang", "zh-Hant", timeout=PATIENCE)
+        walker.page.locator("[data-testid=stSidebar] [class*=st-key-way_] a").nth(number).click()
+        expect(walker.page).to_have_url(re.compile(f"/{page}[?].*lang=zh-Hant"), timeout=PATIENCE)
+        walker.settle()
+        expect(walker.page.get_by_role("combobox", name="Language")).to_have_value("繁體中文", timeout=PATIENCE)
+    walker.page.get_by_role("combobox", name="Language").click()
+    walker.page.get_by_role("option", name="English").click()
+    expect(walker.page).not_to_have_url(re.compile("lang="), timeout=PATIENCE)  # the browser's own language
+    walker.go(TUNE)
+    walker.page.go_back()
+    walker.wait(EXPLORE)
+    expect(walker.page.locator("html")).to_have_attribute("lang", "en", timeout=PATIENCE)
+
+
+def test_focus_is_seen_on_the_sidebars_links(walker: Walker) -> None:
+    walker.open("Explore")
+    walker.page.locator("[data-testid=stSidebar] a").first.focus()
+    walker.page.keyboard.press("Tab")
+    style = walker.page.evaluate(
+        "(({outlineStyle, outlineWidth}) => [outlineStyle, outlineWidth])(getComputedStyle(document.activeElement))"
+    )
+    assert style == ["solid", "2px"]
+
+
+# --- narrow windows -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [390, 820])
+def test_in_a_narrow_window_the_sidebar_is_folded_and_nothing_overflows(width: int, url: str, browser: Browser) -> None:
+    for scheme, language in (("light", "en"), ("dark", "zh-Hant")):
+        context = browser.new_context(
+            viewport={"width": width, "height": 1000},
+            color_scheme=scheme,
+            locale=language[:2],  # type: ignore[arg-type]
+        )
+        page = context.new_page()
+        for name in ("Explore", "Tune", "Epochs", "Train", "Inside", "Synthetic"):
+            page.goto(f"{url}/{name}?lang={language}")
+            expect(page.locator("[class*=st-key-way_] a[aria-current=page]")).to_have_count(1, timeout=PATIENCE)
+            expect(page.get_by_test_id("stApp")).to_have_attribute(
+                "data-test-script-state", "notRunning", timeout=PATIENCE
+            )
+            expect(page.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "false", timeout=PATIENCE)
+            sides = page.evaluate(OVERFLOW)
+            assert sides == [], (name, width, language)
+        context.close()
