@@ -28,7 +28,7 @@
 
     function fold() {
       const sidebar = find("stSidebar");
-      if (sidebar?.getAttribute("aria-expanded") === "false") return;
+      if (sidebar?.dataset.collapsed === "true") return;
       sidebar?.querySelector("[data-testid=stSidebarCollapseButton] button")?.click();
     }
 

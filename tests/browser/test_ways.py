@@ -391,7 +391,7 @@ def test_in_a_narrow_window_the_sidebar_is_folded_and_nothing_overflows(width: i
             expect(page.get_by_test_id("stApp")).to_have_attribute(
                 "data-test-script-state", "notRunning", timeout=PATIENCE
             )
-            expect(page.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "false", timeout=PATIENCE)
+            expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true", timeout=PATIENCE)
             sides = page.evaluate(OVERFLOW)
             assert sides == [], (name, width, language)
         context.close()
