@@ -37,7 +37,7 @@ def main() -> None:
         print("|---|" + "--:|" * (len(METRIC_NAMES) + 1))
         for kind, row in {"all": figures, **figures["per_defect"]}.items():
             values = " | ".join(f"{row[name]:.3f}" for name in METRIC_NAMES)
-            print(f"| {kind.replace('_', ' ')} | {row['images']} | {values} |")
+            print(f"| {kind} | {row['images']} | {values} |")
 
 
 if __name__ == "__main__":

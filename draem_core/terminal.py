@@ -1,4 +1,4 @@
-"""What commands print with: one console, one kind of progress bar, times in words.
+"""What commands print with: one console, one kind of progress bar.
 
 Every text goes through `plain_text` on its way: names of files and folders, and what stands in files, are shown as
 they are and never taken for markup, control sequences or emoji codes.
@@ -72,10 +72,3 @@ def complain_with_traceback() -> None:
     """Print the exception that is being handled to stderr, for those who mend the program."""
     for line in traceback.format_exc().splitlines():
         complain(line)
-
-
-def duration(seconds: float) -> str:
-    """Return "2 min 05 s", or "1 h 02 min"."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"

@@ -17,7 +17,8 @@ from draem_core.data.datasets import open_dataset
 from draem_core.data.pictures import load_pictures
 from draem_core.data.textures import load_textures
 from draem_core.devices import keep_freed_memory
-from draem_core.terminal import complain, duration, note, progress_bar, say
+from draem_core.durations import spoken_time
+from draem_core.terminal import complain, note, progress_bar, say
 from draem_core.training.batches import held_out_of
 from draem_core.training.config import TrainConfig, make_config
 from draem_core.training.labelled import few_of_each_kind, load_labelled
@@ -77,7 +78,7 @@ def _train(settings: TrainConfig, tensorboard: bool, stop: Callable[[], bool] | 
 
         def on_step(report: StepReport) -> None:
             done = (report.epoch - 1) * report.steps + report.step
-            left = duration(report.seconds_left)
+            left = spoken_time(report.seconds_left)
             text = f"epoch {report.epoch}/{report.epochs}  loss {report.loss:.4f}  {left} left"
             progress.update(task, total=report.epochs * report.steps, completed=done, description=text)
             if log:

@@ -5,11 +5,12 @@ import streamlit as st
 
 from draem_core.errors import DraemError
 from draem_core.types import Prediction
-from pages._ui import address, library
+from pages._ui import library
 from pages._ui.diagnosis import render_checkpoint_findings
 from pages._ui.downloads import render_downloads
 from pages._ui.explanations import render_how_to_read, render_normalised_values
 from pages._ui.library import Picture
+from pages._ui.settings_store import settings_now, show_settings
 from pages._ui.shell import Workspace, start_page
 from pages._ui.source import choose_picture, read_truth
 from pages._ui.viewer import ViewerSettings, viewer
@@ -19,8 +20,9 @@ from pages._ui.viewer import ViewerSettings, viewer
 def show(workspace: Workspace, picture: Picture, prediction: Prediction, truth: np.ndarray | None) -> None:
     """Draw what a release of a slider changes. As a fragment it runs alone: the sidebar and the strip stay."""
     payload = library.payload(workspace.predictor, picture, truth)
-    settings = viewer(payload, address.asked_settings(ViewerSettings()), key="viewer")
-    address.write(workspace.places_of(picture), settings)
+    handed = settings_now(ViewerSettings)
+    settings = viewer(payload, handed, key="viewer")
+    show_settings(workspace.places_of(picture), settings, handed)
     render_normalised_values(workspace.predictor.card, prediction, settings)
     render_downloads(picture, prediction, settings, truth)
 

@@ -9,6 +9,7 @@ from pages._ui.goals_panel import goal_settings, render_goals
 from pages._ui.library import settle_memory
 from pages._ui.recipe_panel import render_recipe
 from pages._ui.scored import Scored, scored_dataset
+from pages._ui.settings_store import choose, settings_now, show_settings
 from pages._ui.shell import Workspace, say_no_dataset, start_page
 from pages._ui.source import want_picture
 from pages._ui.tuner import TunerSettings, tuner
@@ -17,10 +18,13 @@ from pages._ui.tuner import TunerSettings, tuner
 @st.fragment
 def show(workspace: Workspace, scored: Scored) -> None:
     """Draw what a release of a slider changes. As a fragment it runs alone."""
-    asked = goal_settings() or address.asked_settings(TunerSettings())
+    handed = settings_now(TunerSettings).at_stops(scored.tuning.grid)
+    if wanted := goal_settings():
+        choose(wanted, handed)
+        handed = wanted.at_stops(scored.tuning.grid)
     goals = st.container()
-    settings = tuner(scored.payload, asked.at_stops(scored.tuning.grid), on_open=_remember_opened, key="tuner")
-    address.write(workspace.places, settings)
+    settings = tuner(scored.payload, handed, on_open=_remember_opened, key="tuner")
+    show_settings(workspace.places, settings, handed)
     if name := st.session_state.pop("opened", None):
         want_picture(name)
         shared = address.link_to_sliders(workspace.places | {"image": name}, settings)

@@ -3,11 +3,12 @@
 import streamlit as st
 
 from draem_core.errors import DraemError
-from pages._ui import address, insides, lesson
+from pages._ui import insides, lesson
 from pages._ui.inside import InsideSettings, inside
 from pages._ui.inside_experiments import render_experiments
 from pages._ui.inside_mask import choose_mask_rule
 from pages._ui.library import Picture, settle_memory
+from pages._ui.settings_store import settings_now, show_settings
 from pages._ui.shell import Workspace, keep_bright, start_page
 from pages._ui.source import choose_picture
 
@@ -16,7 +17,8 @@ from pages._ui.source import choose_picture
 def show(workspace: Workspace, picture: Picture) -> None:
     """Draw what a stroke, a click or a slider changes. As a fragment it runs alone: the sidebar and the strip stay."""
     lesson.keep_up()
-    rule = choose_mask_rule(workspace.predictor.card.input_size)
+    handed = settings_now(InsideSettings)
+    rule = choose_mask_rule(workspace.predictor.card.input_size, handed)
     if stroke := lesson.prepared_stroke():
         insides.paint_first(picture, stroke)
     painting = insides.painting_of(picture, key="inside")
@@ -25,9 +27,9 @@ def show(workspace: Workspace, picture: Picture) -> None:
     except DraemError as error:
         st.error(str(error), icon=":material/error:")
         return
-    look = inside(view, address.asked_settings(InsideSettings()).look, key="inside")
-    places = workspace.places_of(picture)
-    address.write(places, InsideSettings.joined(rule, look))
+    look = inside(view, handed.look, key="inside")
+    shown = InsideSettings.joined(rule, look)
+    show_settings(workspace.places_of(picture), shown, InsideSettings.joined(rule, handed.look))
     render_experiments(workspace, picture, view, look)
     lesson.render_on_inside(workspace.predictor, workspace.dataset, picture, view, look)
 

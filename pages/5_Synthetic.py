@@ -9,6 +9,8 @@ from draem_core.synthesis.sample import Hand
 from pages._ui import address, lesson, synthetics
 from pages._ui.inside_mask import choose_mask_rule
 from pages._ui.library import Picture, settle_memory
+from pages._ui.live.settings import LiveSettings
+from pages._ui.settings_store import settings_now as chosen_settings
 from pages._ui.shell import Workspace, keep_bright, start_page
 from pages._ui.source import choose_picture
 from pages._ui.synthetic import SyntheticSettings, View, order, settings_now, synthetic
@@ -21,7 +23,7 @@ from pages._ui.texts import text
 def show(workspace: Workspace, picture: Picture) -> None:
     """Draw what a control changes. As a fragment it runs alone: the sidebar and the strip stay."""
     lesson.keep_up()
-    rule = choose_mask_rule(workspace.predictor.card.input_size)
+    rule = choose_mask_rule(workspace.predictor.card.input_size, chosen_settings(LiveSettings))
     settings = settings_now(rule)
     try:
         view = synthetics.look(workspace, picture, settings)

@@ -21,6 +21,7 @@ def choose_run(launcher: Launcher) -> str:
     if st.session_state.get("train_run") not in names:
         living = [ticket.run for ticket in launcher.line.tickets()]
         st.session_state["train_run"] = next((one for one in living if one in names), NEW)
+    st.session_state["train_run"] = st.session_state["train_run"]
     with st.sidebar:
         chosen: str = st.selectbox("Run", names, key="train_run", persist_state="session")
         render_line(launcher)

@@ -14,12 +14,13 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from draem_core.durations import spoken_time
 from draem_core.training.config import ConfigError, TrainConfig
 from draem_core.training.launcher import Launcher, as_toml
 from draem_core.training.line import Ticket
 from draem_core.training.reports import STEP_COLUMNS
 from pages._ui import train_form
-from pages._ui.spoken import counted, spoken_time
+from pages._ui.spoken import counted
 from pages._ui.train_defaults import first_try, free_name
 from pages._ui.train_form import BUILT_IN, MEANING, below_roots
 
@@ -294,7 +295,7 @@ def test_names_are_made_up_that_are_free(tmp_path: Path) -> None:
 
 
 def test_times_are_spoken() -> None:
-    spoken = [spoken_time(seconds) for seconds in (0, 40.4, 89, 90, 600, 3599, 11_100, 187_300)]
+    spoken = [spoken_time(seconds) for seconds in (0, 40.4, 89, 90, 600, 3599, 11_100, 90_000, 187_300)]
     assert spoken == [
         "about 1 s",
         "about 40 s",
@@ -303,6 +304,7 @@ def test_times_are_spoken() -> None:
         "10 min",
         "1 h 0 min",
         "3 h 5 min",
+        "1 day 1 h",
         "2 days 4 h",
     ]
     assert (counted(1, "step"), counted(1200, "step")) == ("1 step", "1,200 steps")

@@ -3,13 +3,12 @@
 Values from a link are not trusted: whoever reads one checks it against what there is.
 """
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import streamlit as st
 
 from pages._ui.live.settings import LiveSettings, Settings, read_settings
 
-_CARRIED = "_carried_settings"  # in the session: the sliders as the last page left them, and each page's own settings
 _SEEN = "_seen_places"  # in the session: by place, what this page wrote into the address or followed from it
 _PAGE = "_page"
 _STAYS = ("lesson", "lang")  # what a page leaves in the address as it found it
@@ -22,9 +21,19 @@ def arrive(page: str) -> None:
         st.session_state[_SEEN] = {}
 
 
+def page() -> str:
+    """Return the page that runs, as ``arrive`` was told."""
+    return str(st.session_state.get(_PAGE, ""))
+
+
 def asked(name: str) -> str:
     """Return what the link says for ``name``, empty where it says nothing."""
     return st.query_params.get(name, "")
+
+
+def is_arrival(name: str) -> bool:
+    """Tell whether this page has neither followed nor written a place of this name since it was come to."""
+    return name not in st.session_state.get(_SEEN, {})
 
 
 def newly_asked(name: str) -> str:
@@ -41,17 +50,8 @@ def newly_asked(name: str) -> str:
 
 
 def asked_settings(default: Settings) -> Settings:
-    """Return the link's settings over ``default``; values out of range are passed over.
-
-    A link without any, such as the navigation's, carries over the sliders that the last page left, and what else this
-    page had been set to.
-    """
-    asked_for = st.query_params.to_dict()
-    carried = st.session_state.get(_CARRIED, {}) if isinstance(default, LiveSettings) else {}
-    names = {field.name for field in fields(default)}
-    if names.isdisjoint(asked_for):
-        return replace(default, **{name: value for name, value in carried.items() if name in names})
-    return read_settings(asked_for, default)
+    """Return the link's settings over ``default``; values out of range are passed over."""
+    return read_settings(st.query_params.to_dict(), default)
 
 
 def link(places: dict[str, str], settings: Settings) -> dict[str, str]:
@@ -72,8 +72,6 @@ def link_to_sliders(places: dict[str, str], settings: LiveSettings) -> dict[str,
 
 def write(places: dict[str, str], settings: Settings) -> None:
     """Put places (checkpoint, dataset, image …) and changed settings into the address."""
-    if isinstance(settings, LiveSettings):
-        st.session_state[_CARRIED] = st.session_state.get(_CARRIED, {}) | vars(settings)
     _write(places, link(places, settings))
 
 

@@ -65,7 +65,7 @@ def strip(review: Review, what: str) -> bytes:
             axis.set_xticks([])
             axis.set_yticks([])
             if column == 0:
-                axis.set_ylabel(review.probes.kinds[row].replace("_", " "), fontsize=7)
+                axis.set_ylabel(review.probes.kinds[row], fontsize=7)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -103,8 +103,8 @@ def _select(label: str, names: Collection[str], place: str, default: str) -> str
         st.session_state[state] = following
     if (asked := address.newly_asked(place)) in names:
         st.session_state[state] = asked
-    if st.session_state.get(state) not in names:
-        st.session_state[state] = default
+    now = st.session_state.get(state)
+    st.session_state[state] = now if now in names else default
     chosen: str = st.selectbox(label, names, key=state, format_func=_run_label, persist_state="session")
     return chosen
 

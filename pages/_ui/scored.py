@@ -1,12 +1,12 @@
 """The dataset that the sidebar picked, scored and counted: at once where that was done before, else while one waits."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
 
 from draem_core.data.datasets import Dataset
+from draem_core.durations import spoken_time
 from draem_core.inference import Predictor
 from draem_core.scoring import ScoredDataset, score_dataset, score_key
 from draem_core.tuning import TuningSet, count_settings
@@ -102,14 +102,8 @@ def _watch(job: Job[Scored]) -> None:
     progress = job.progress
     share = progress.done / progress.total if progress.total else 0.0
     left = progress.seconds_left
-    time_left = "" if left is None else f", {_spoken(left)} left"
+    time_left = "" if left is None else f", {spoken_time(left)} left"
     st.progress(share, f"{progress.phase or 'Starting'}: {progress.done:,} of {progress.total:,} images{time_left}")
     if st.button("Stop", icon=":material/stop:", disabled=progress.is_cancelled()):
         progress.cancel()
     st.caption("Results stay on disk: whoever opens this page later, or stops now, goes on from here.")
-
-
-def _spoken(seconds: float) -> str:
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    return time.strftime("%-H h %-M min" if seconds >= 3600 else "%-M min", time.gmtime(seconds + 30))

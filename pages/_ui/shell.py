@@ -4,6 +4,7 @@ A page calls ``start_page`` first and gets the ``Workspace`` to work with, or No
 is missing and what to do.
 """
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +76,18 @@ def start_window(page: str) -> None:
         st.html('<div class="brand">DRAEM <span>Heatmap Explorer</span></div>')
         for name, (file, icon) in PAGES.items():
             if (ROOT / file).exists():
-                st.page_link(file, label=text(f"page.{name}"), icon=f":material/{icon}:")
-        lesson.render_entry()
+                with st.container(key=f"way_{name}"):
+                    st.page_link(file, label=text(f"page.{name}"), icon=f":material/{icon}:")
+        with st.container(key="way_lesson"):
+            lesson.render_entry()
         choose_language()
+        _lead("lesson" if lesson.is_on() else page)
+
+
+def _lead(current: str) -> None:
+    """Mark one way of the navigation as the current one, and fold the sidebar where the window is narrow."""
+    script = (Path(__file__).parent / "shell.js").read_text("utf-8")
+    st.html(f"<script>{script}({json.dumps(current)})</script>", unsafe_allow_javascript=True)
 
 
 def start_page(page: str) -> Workspace | None:
@@ -120,8 +130,10 @@ def _choose_checkpoint() -> Path | None:
         files = {short_name(path): path for path in library.checkpoint_files()}
     if files:
         _follow_link("checkpoint", files)
-        if st.session_state.get("checkpoint") not in files:
-            st.session_state["checkpoint"] = _last("checkpoint", files) or next(iter(files))
+        # This and the other pickers are told their value anew in each run: a widget of another page begins with its
+        # first option, whatever its key stands for.
+        now = st.session_state.get("checkpoint")
+        st.session_state["checkpoint"] = now if now in files else _last("checkpoint", files) or next(iter(files))
         st.selectbox(
             text("sidebar.checkpoint"),
             files,
@@ -185,7 +197,7 @@ def _choose_dataset() -> str | None:
         trained_on = _category_of(st.session_state.get("checkpoint", ""))
         fitting = [name for name in folders if Path(name).name == trained_on]
         st.session_state["dataset"] = _last("dataset", folders) or (fitting or folders)[0]
-    st.session_state["_last_dataset"] = st.session_state["dataset"]
+    st.session_state["_last_dataset"] = st.session_state["dataset"] = st.session_state["dataset"]
     return st.selectbox(
         text("sidebar.dataset"),
         folders,
@@ -198,7 +210,7 @@ def _choose_dataset() -> str | None:
 def _choose_device() -> tuple[str, Precision]:
     for place, known in (("device", ["auto", *devices()]), ("precision", PRECISIONS)):
         _follow_link(place, known)
-        st.session_state.setdefault(place, "auto")
+        st.session_state[place] = st.session_state.get(place, "auto")
     with st.expander(text("sidebar.device_and_precision"), icon=":material/memory:"):
         st.selectbox(text("sidebar.device"), ["auto", *devices()], key="device", persist_state="session")
         st.selectbox(

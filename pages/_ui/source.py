@@ -6,27 +6,34 @@ import streamlit as st
 from draem_core.data.datasets import Dataset, Sample
 from draem_core.data.images import IMAGE_SUFFIXES
 from draem_core.errors import ImageError
-from pages._ui import address, library
+from pages._ui import address, library, uploads
 from pages._ui.filmstrip import Frame, filmstrip
 from pages._ui.library import Picture
 from pages._ui.shell import say_no_dataset
 from pages._ui.texts import text
+from pages._ui.uploads import Upload
 
 DATASET, UPLOAD = "dataset", "upload"
 _ALL = "all"
+_CHANGED = "_uploads_changed"  # in the session, for one run: a hand changed what the uploader holds
+_UPLOADED = "uploaded"  # in the session: the chosen upload's number and name
 
 
 def choose_picture(dataset: Dataset | None) -> Picture | None:
     """Draw the picker and return the chosen picture; None after saying what to do next."""
+    _follow_linked_picture()
+    st.session_state["source"] = st.session_state.get(
+        "source", DATASET
+    )  # told anew: else another page's choice is lost
     left, right = st.columns([1, 3], vertical_alignment="center")
     with left:
         source = st.segmented_control(
             text("picture.source"),
             [DATASET, UPLOAD],
-            default=DATASET,
             required=True,
             format_func=lambda source: text(f"picture.{source}"),
             key="source",
+            persist_state="session",
             label_visibility="collapsed",
         )
     if source == UPLOAD:
@@ -44,6 +51,16 @@ def choose_picture(dataset: Dataset | None) -> Picture | None:
 def want_picture(name: str) -> None:
     """Make ``name`` the picture that this session looks at; an address may get lost on the way to another page."""
     st.session_state["image"] = name
+    st.session_state["source"] = DATASET
+
+
+def _follow_linked_picture() -> None:
+    """Take the link's picture over, and on coming to the page the dataset with it, whatever was uploaded before."""
+    has_just_come = address.is_arrival("image")
+    if asked := address.newly_asked("image"):
+        st.session_state["image"] = asked
+        if has_just_come:
+            st.session_state["source"] = DATASET
 
 
 def read_truth(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
@@ -76,12 +93,12 @@ def _of_chosen_kind(dataset: Dataset) -> tuple[Sample, ...]:
 def _kind_name(kind: str | None) -> str:
     if not kind or kind in (_ALL, "good"):
         return text(f"picture.{kind or 'unlabelled'}")
-    return kind.replace("_", " ")
+    return kind
 
 
 def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
     names = [sample.name for sample in samples]
-    wanted = address.newly_asked("image") or st.session_state.get("image")
+    wanted = st.session_state.get("image")
     if wanted not in names:
         wanted = next((sample.name for sample in samples if sample.label == 1), names[0])
     st.session_state["image"] = wanted
@@ -102,7 +119,7 @@ def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
 def _frame(sample: Sample) -> Frame:
     label = {0: "good", 1: "defect", None: "unlabelled"}[sample.label]
     kind = _kind_name(sample.kind) if sample.kind else text(f"picture.{label}")
-    return Frame(sample.name, f"{sample.name.replace('_', ' ')} ({kind})", label)
+    return Frame(sample.name, f"{sample.name} ({kind})", label)
 
 
 def _choose_upload() -> Picture | None:
@@ -110,22 +127,35 @@ def _choose_upload() -> Picture | None:
         text("picture.pictures"),
         type=sorted(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES),
         accept_multiple_files=True,
-        key="pictures",
+        key=uploads.uploader_key(),
         max_upload_size=200,
         help=text("picture.upload_help"),
+        on_change=_note_change,
     )
-    if not files:
+    changed = bool(st.session_state.pop(_CHANGED, False))
+    kept = uploads.take([Upload(file.name, file.getvalue()) for file in files or ()], changed)
+    if gone := uploads.left_out():
+        st.warning(
+            text("picture.upload_left_out", names=", ".join(gone), most=uploads.MOST_BYTES // 1_000_000),
+            icon=":material/delete_sweep:",
+        )
+    if not kept:
         st.info(text("picture.upload_first"), icon=":material/upload:")
         return None
-    names = [f"{index + 1}. {file.name}" for index, file in enumerate(files)]
-    chosen = names[0]
-    if len(files) > 1:
-        chosen = st.pills(
-            text("picture.uploaded"), names, default=names[0], required=True, key=f"uploaded {len(files)}"
-        )
-    file = files[names.index(chosen or names[0])]
+    names = [f"{index + 1}. {upload.name}" for index, upload in enumerate(kept)]
+    now = st.session_state.get(_UPLOADED)
+    st.session_state[_UPLOADED] = now if now in names else names[0]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if len(kept) > 1:
+            st.pills(text("picture.uploaded"), names, required=True, key=_UPLOADED, persist_state="session")
+        st.button(text("picture.upload_forget"), icon=":material/delete:", type="tertiary", on_click=uploads.forget)
+    upload = kept[names.index(st.session_state[_UPLOADED])]
     try:
-        return library.uploaded_picture(file.name, file.getvalue())
+        return library.uploaded_picture(upload.name, upload.content)
     except ImageError as error:
         st.error(str(error), icon=":material/broken_image:")
         return None
+
+
+def _note_change() -> None:
+    st.session_state[_CHANGED] = True

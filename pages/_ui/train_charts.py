@@ -72,8 +72,7 @@ def _newest_pictures(folder: str, modified: int) -> tuple[int, str]:
     count = len(review.probes.kinds)
     grid = f"display:grid;gap:4px;grid-template-columns:repeat({count},minmax(72px,160px))"
     cells = [
-        f'<small style="{_SHORTENED}" title="{escape(kind)}">{escape(kind.replace("_", " "))}</small>'
-        for kind in review.probes.kinds
+        f'<small style="{_SHORTENED}" title="{escape(kind)}">{escape(kind)}</small>' for kind in review.probes.kinds
     ]
     for row, pictures in rows.items():
         cells += [

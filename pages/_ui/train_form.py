@@ -11,6 +11,7 @@ import streamlit as st
 
 from draem_core.data.datasets import Dataset
 from draem_core.devices import devices
+from draem_core.durations import spoken_time
 from draem_core.errors import DraemError
 from draem_core.training.config import ConfigError, TrainConfig, make_config
 from draem_core.training.launcher import Launcher, as_toml, check_name, device_of
@@ -19,7 +20,7 @@ from draem_core.training.pace import measure_apart
 from draem_core.training.progress import steps_per_epoch
 from pages._ui import library
 from pages._ui.paths import dataset_roots, short_name
-from pages._ui.spoken import counted, spoken_time
+from pages._ui.spoken import counted
 from pages._ui.texture_folders import texture_folders
 from pages._ui.train_defaults import first_try, free_name
 

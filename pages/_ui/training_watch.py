@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from draem_core.durations import spoken_time
 from draem_core.errors import DraemError
 from draem_core.training.config import TrainConfig
 from draem_core.training.launcher import Launcher, Stage, Standing, device_of
@@ -16,7 +17,6 @@ from draem_core.training.validation import disagreement
 from pages._ui import library
 from pages._ui.diagnosis import render_findings
 from pages._ui.paths import short_name
-from pages._ui.spoken import spoken_time
 from pages._ui.train_charts import render_curves, render_newest_pictures
 
 _LOOK = {

@@ -40,15 +40,19 @@ _mount = st.components.v2.component(
 
 
 def render_entry() -> None:
-    """Draw the link that begins the lesson, or goes on with it, and say what it lacks where it was asked for."""
-    if course.number():
-        if missing := course.missing():
-            with st.container():
-                names = ", ".join(f"`{name}`" for name in missing)
-                st.warning(text("lesson.missing", names=names, demo=_DEMO, train=_TRAIN), icon=":material/school:")
+    """Draw the link that begins the lesson, goes on with it or stands for the present step; say what it lacks where
+    it was asked for.
+    """
+    at, now = course.last(), course.number()
+    if now and (missing := course.missing()):
+        with st.container():
+            names = ", ".join(f"`{name}`" for name in missing)
+            st.warning(text("lesson.missing", names=names, demo=_DEMO, train=_TRAIN), icon=":material/school:")
         return
-    at = course.last()
-    label = text("lesson.start") if at == 1 else text("lesson.resume", step=at)
+    if now:
+        at, label = now, text("lesson.at", step=now)
+    else:
+        label = text("lesson.start") if at == 1 else text("lesson.resume", step=at)
     file = course.FILES[STEPS[at - 1].page]
     st.page_link(file, label=label, icon=":material/school:", query_params={"lesson": str(at)})
 

@@ -10,6 +10,7 @@ from pages._ui.inside import order_look
 from pages._ui.inside.stroke import Stroke
 from pages._ui.lesson.steps import CHECKPOINT, DATASET, STEPS, InsideStep, Step
 from pages._ui.paths import short_name
+from pages._ui.settings_store import choose
 from pages._ui.texts import linked_language
 
 FILES = {"inside": "pages/4_Inside.py", "synthetic": "pages/5_Synthetic.py"}
@@ -24,6 +25,11 @@ def number() -> int:
     """Return the step that the address asks for, from 1; 0 outside the lesson."""
     asked = address.asked(_PLACE)
     return int(asked) if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= len(STEPS) else 0
+
+
+def is_on() -> bool:
+    """Tell whether the page is part of the lesson now."""
+    return bool(number()) and not missing()
 
 
 def step() -> Step | None:
@@ -103,12 +109,5 @@ def _choose(chosen: Step) -> None:
     kinds = [str(name) for name in st.session_state if str(name).startswith("kind ")]
     for name in (*_FORGOTTEN, *kinds):
         st.session_state.pop(name, None)
-    rule = chosen.rule
-    st.session_state.update(
-        checkpoint=CHECKPOINT,
-        dataset=DATASET,
-        image=chosen.picture,
-        inside_sensitivity=rule.sensitivity,
-        inside_kernel=rule.kernel_size,
-        inside_area=rule.min_area,
-    )
+    choose(chosen.rule)
+    st.session_state.update(checkpoint=CHECKPOINT, dataset=DATASET, image=chosen.picture)

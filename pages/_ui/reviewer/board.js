@@ -19,7 +19,7 @@ function createBoard(root, runs, originals, { onWipe }) {
   heads.replaceChildren(
     ...run.probes.map(({ name, kind, label }) => {
       const head = document.createElement("div");
-      const title = Object.assign(document.createElement("span"), { textContent: (kind || name).replaceAll("_", " ") });
+      const title = Object.assign(document.createElement("span"), { textContent: kind || name });
       const score = document.createElement("b");
       score.className = label ? "defect" : "good";
       head.title = name;

@@ -13,7 +13,7 @@ function createTable(root, run, { onEpoch }) {
     titles.append(cell);
   };
   addHead("epoch");
-  for (const { name, kind } of run.probes) addHead((kind || name).replaceAll("_", " "), name);
+  for (const { name, kind } of run.probes) addHead(kind || name, name);
   addHead("AUROC", "Image AUROC over these probe images alone");
   const body = table.tBodies[0] ?? table.createTBody();
   body.replaceChildren();

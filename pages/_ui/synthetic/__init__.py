@@ -7,9 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages._ui import address
 from pages._ui.live import component
 from pages._ui.live.settings import LiveSettings
+from pages._ui.settings_store import show_settings
 from pages._ui.synthetic.payload import pack
 from pages._ui.synthetic.settings import OWN_NAMES, SyntheticSettings, read
 from pages._ui.synthetic.view import Sources, View
@@ -53,7 +53,7 @@ def synthetic(view: View, places: dict[str, str]) -> None:
     In this order: the browser answers a picture at once, and its answer brings the address along as it then is.
     """
     st.session_state[_SHOWN] = st.session_state[_WRITTEN] = view.settings
-    address.write(places, view.settings)
+    show_settings(places, view.settings, view.settings.rule)
     payload = pack(view, st.session_state[_REVISION], _answer().get("click", 0))
     _mount(key=_KEY, data=payload, on_answer_change=_ignore)
 

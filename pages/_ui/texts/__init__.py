@@ -1,7 +1,7 @@
 """The words that people read, in the language that they chose: ``text("sidebar.uploaded", name="a.ckpt")``.
 
-The words lie in one TOML file for each language beside this module; add a file and the picker offers it. The link's
-``lang`` decides, then what the session chose, then the browser's locale, then English.
+The words lie in one TOML file for each language beside this module; add a file and the picker offers it. A link's
+``lang`` decides once, then what was chosen, on every page; before that the browser's locale, then English.
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ __all__ = ["choose_language", "language", "linked_language", "names_of", "speak"
 FOLDER = Path(__file__).parent
 _CHOSEN = "lang"  # in the session and in the link
 _LAST = "_last_lang"
+_HEARD = "_heard_langs"  # in the session: by code, whether a link said it (True) or this app wrote it into the address
 
 
 def text(key: str, **values: object) -> str:
@@ -53,9 +54,15 @@ def language() -> Language:
 
 def speak() -> None:
     """Settle the language, before a page says its first word, and tell the browser: it picks glyphs by it."""
-    if st.session_state.get(_CHOSEN) not in read_languages(FOLDER):
+    known, heard = read_languages(FOLDER), st.session_state.setdefault(_HEARD, {})
+    asked = st.query_params.get(_CHOSEN, "")
+    if asked in known and asked not in heard:
+        heard[asked] = True
+        st.session_state[_CHOSEN] = asked
+    if st.session_state.get(_CHOSEN) not in known:
         st.session_state[_CHOSEN] = _first()
-    code = st.session_state[_LAST] = st.session_state[_CHOSEN]
+    # told anew: a widget of another page begins with its first option, whatever its key stands for
+    code = st.session_state[_LAST] = st.session_state[_CHOSEN] = st.session_state[_CHOSEN]
     st.html(f"<script>document.documentElement.lang = '{code}'</script>", unsafe_allow_javascript=True)
 
 
@@ -71,20 +78,23 @@ def choose_language() -> None:
         label_visibility="collapsed",
     )
     if linked_language() != st.query_params.get(_CHOSEN, ""):
+        st.session_state[_HEARD].setdefault(linked_language(), False)
         st.query_params.from_dict(st.query_params.to_dict() | {_CHOSEN: linked_language()})
     for problem in language().problems[:3]:
         st.warning(problem, icon=":material/translate:")
 
 
 def linked_language() -> str:
-    """Return what a link has to say to be read in this language; empty where the browser's locale says it."""
+    """Return what a link has to say to be read in this language; empty where the browser's locale says it, unless a
+    link said it too.
+    """
     code = language().code
-    return "" if code == _by_locale() else code
+    return "" if code == _by_locale() and not st.session_state.get(_HEARD, {}).get(code) else code
 
 
 def _first() -> str:
-    """Return the code to begin with: the link's, else this session's last, else the browser's locale's."""
-    asked = (st.query_params.get(_CHOSEN, ""), st.session_state.get(_LAST))
+    """Return the code to begin with: this session's last, else the link's, else the browser's locale's."""
+    asked = (st.session_state.get(_LAST), st.query_params.get(_CHOSEN, ""))
     return next((code for code in asked if code in read_languages(FOLDER)), _by_locale())
 
 

@@ -79,9 +79,9 @@ function createLimit(button, atFirst, onChange) {
   };
 }
 
-/** "test/scratch/004.png" → "scratch 004". */
+/** "test/scratch/004.png" → "scratch/004.png". */
 function shortName(name) {
-  return name.replace(/\.[^./]*$/, "").split("/").slice(-2).join(" ").replaceAll("_", " ");
+  return name.split("/").slice(-2).join("/");
 }
 
 /** `onMore` is called where the next frame has more to show. */

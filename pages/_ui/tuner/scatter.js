@@ -58,7 +58,7 @@ function createScatter(canvas, data, counts) {
       context.fillRect(left, Math.round(row * step + step * 0.2), tick, Math.round(step * 0.6));
     });
     rows.forEach((kind, row) => {
-      const name = (kind || "unlabelled").replaceAll("_", " ");
+      const name = kind || "unlabelled";
       const wide = context.measureText(name).width;
       context.fillStyle = colors.paper;
       context.globalAlpha = 0.75;

@@ -1,0 +1,76 @@
+// The sidebar's ways: one of them is marked as the current one, also after Streamlit has drawn it anew; where the window
+// is narrow the sidebar folds by itself: at first, when the window becomes narrow, and after a way was taken. And the
+// browser's way back to a page finds it scrolled as a click left it.
+((current) => {
+  const NARROW = 1024; // px
+  const PATIENCE = 60_000; // ms that a page may take to be as tall as it was
+  const find = (name) => document.querySelector(`[data-testid=${name}]`);
+  const shell = (window.draemShell ??= watch());
+  shell.arrive(current);
+
+  function watch() {
+    let current = "";
+    let wasNarrow = false;
+    const left = new Map(); // path → how far the page was scrolled when a click led away
+    let wanted = 0; // to be scrolled to once the page is tall enough
+    let until = 0;
+
+    function mark() {
+      for (const way of document.querySelectorAll("[class*=st-key-way_]")) {
+        const link = way.querySelector("a");
+        if (!link) continue;
+        const isCurrent = way.classList.contains(`st-key-way_${current}`);
+        if (isCurrent === (link.getAttribute("aria-current") === "page")) continue;
+        if (isCurrent) link.setAttribute("aria-current", "page");
+        else link.removeAttribute("aria-current");
+      }
+    }
+
+    function fold() {
+      const sidebar = find("stSidebar");
+      if (sidebar?.dataset.collapsed === "true") return;
+      sidebar?.querySelector("[data-testid=stSidebarCollapseButton] button")?.click();
+    }
+
+    function foldWhenNarrow() {
+      const isNarrow = window.innerWidth < NARROW;
+      if (isNarrow && !wasNarrow) fold();
+      wasNarrow = isNarrow;
+    }
+
+    function scrollBack() {
+      if (!wanted || performance.now() > until) return;
+      const main = find("stMain");
+      if (main && main.scrollHeight - main.clientHeight >= wanted) main.scrollTop = wanted;
+      const isStill = find("stApp")?.dataset.testScriptState === "notRunning";
+      if (isStill && Math.abs((main?.scrollTop ?? 0) - wanted) <= 1) wanted = 0;
+      else setTimeout(scrollBack, 50);
+    }
+
+    new MutationObserver(mark).observe(document.body, { childList: true, subtree: true });
+    addEventListener("resize", foldWhenNarrow);
+    document.addEventListener(
+      "click",
+      (event) => {
+        left.set(location.pathname, find("stMain")?.scrollTop ?? 0);
+        if (window.innerWidth < NARROW && event.target.closest("[class*=st-key-way_] a")) fold();
+      },
+      { capture: true },
+    );
+    for (const gesture of ["wheel", "pointerdown", "keydown", "touchstart"])
+      addEventListener(gesture, () => (wanted = 0), { capture: true, passive: true });
+    addEventListener("popstate", () => {
+      if (location.pathname.toLowerCase().endsWith(`/${current}`)) return;
+      wanted = left.get(location.pathname) ?? 0;
+      until = performance.now() + PATIENCE;
+    });
+    foldWhenNarrow();
+    return {
+      arrive(page) {
+        current = page;
+        mark();
+        scrollBack();
+      },
+    };
+  }
+})
