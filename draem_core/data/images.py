@@ -19,6 +19,7 @@ from PIL import Image
 
 from draem_core.data.pillow import decode_pillow, pillow_size
 from draem_core.data.samples import Decoded, rgb8
+from draem_core.data.structure import check_structure
 from draem_core.data.tiff import decode_tiff, tiff_size
 from draem_core.errors import ImageError
 
@@ -88,6 +89,7 @@ def image_size(source: str | Path | bytes, *, name: str | None = None) -> tuple[
     """Return (height, width) of the upright picture from its header alone. Raises ImageError."""
     with _opened(source, name) as (file, label):
         kind = _identify(file, label)
+        check_structure(file, kind, label)
         return tiff_size(file) if kind == "TIFF" else pillow_size(file, kind, label, _pixel_limit(None))
 
 
@@ -190,4 +192,5 @@ def _identify(file: BinaryIO, label: str) -> str:
 
 def _decode(file: BinaryIO, label: str, limit: int, draft: int | None = None) -> Decoded:
     kind = _identify(file, label)
+    check_structure(file, kind, label)
     return decode_tiff(file, label, limit) if kind == "TIFF" else decode_pillow(file, kind, label, limit, draft)
