@@ -133,6 +133,8 @@ def _apply(
             if (out / UNFINISHED).exists():
                 print(f"Stopped. What was judged until then is in {out / UNFINISHED}.", file=sys.stderr)
             raise
+    for note in summary.notes:
+        print(f"Note: {note}", file=sys.stderr)
     counts = f"{summary.ok} OK, {summary.unsure} unsure, {summary.ng} NG, {summary.errors} errors"
     console.print(f"{counts}. Wrote {out / 'verdicts.csv'}", highlight=False, markup=False, soft_wrap=True)
     return summary.exit_status

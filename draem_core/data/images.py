@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from draem_core.data.depth import by_depth
 from draem_core.data.pillow import decode_pillow, pillow_size
 from draem_core.data.samples import Decoded, rgb8
 from draem_core.data.structure import check_structure
@@ -59,7 +60,8 @@ def read_image(source: str | Path | bytes, *, name: str | None = None, max_pixel
 
     ``source`` is a path or the file's bytes; ``name`` stands for bytes in messages. PNG, JPEG, BMP, TIFF, WebP.
 
-    * 16 bit is scaled, round(v·255/65535). A TIFF whose MaxSampleValue is 1023, 4095 … is scaled by that.
+    * 16 bit is scaled, round(v·255/65535). A TIFF whose MaxSampleValue is 1023, 4095 … is scaled by that, and where
+      DRAEM_BIT_DEPTH is set (12), all other 16-bit pictures by the highest value of so many bits (4095).
     * Floats in [0, 1] are scaled by 255; other floats, signed and 32-bit integers by their own finite minimum and
       maximum (a constant picture becomes black). NaN and infinities become 0.
     * Alpha is dropped, not composited: the stored colours are what the camera saw and what both upstreams read.
@@ -71,8 +73,19 @@ def read_image(source: str | Path | bytes, *, name: str | None = None, max_pixel
     Raises:
         ImageError: the file is missing, empty, damaged, too large, animated, of many pages or unknown.
     """
+    return read_with_highest(source, name=name, max_pixels=max_pixels)[0]
+
+
+def read_with_highest(
+    source: str | Path | bytes, *, name: str | None = None, max_pixels: int | None = None
+) -> tuple[np.ndarray, int | None]:
+    """Return ``read_image``'s picture and its highest stored sample, by which ``depth_note`` judges.
+
+    None where the depth is no question: 8 bit, floats, a stated or set depth. Raises ImageError.
+    """
     with _opened(source, name) as (file, label):
-        return rgb8(_decode(file, label, _pixel_limit(max_pixels)), label)
+        decoded, highest = by_depth(_decode(file, label, _pixel_limit(max_pixels)), label)
+        return rgb8(decoded, label), highest
 
 
 def read_samples(source: str | Path | bytes, *, name: str | None = None, max_pixels: int | None = None) -> np.ndarray:
@@ -99,7 +112,7 @@ def thumbnail(path: str | Path, side: int = 96) -> bytes:
     JPEG sources are decoded at a reduced scale, so lists stay quick. Nothing is cached here.
     """
     with _opened(path, None) as (file, label):
-        rgb = rgb8(_decode(file, label, _pixel_limit(None), draft=2 * side), label)
+        rgb = rgb8(by_depth(_decode(file, label, _pixel_limit(None), draft=2 * side), label)[0], label)
     small = Image.fromarray(rgb)
     small.thumbnail((side, side), Image.Resampling.BICUBIC)
     buffer = BytesIO()

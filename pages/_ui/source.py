@@ -93,7 +93,7 @@ def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
         key="filmstrip",
     )
     try:
-        return library.dataset_picture(samples[names.index(wanted)])
+        return _noted(library.dataset_picture(samples[names.index(wanted)]))
     except ImageError as error:
         st.error(str(error), icon=":material/broken_image:")
         return None
@@ -103,6 +103,12 @@ def _frame(sample: Sample) -> Frame:
     label = {0: "good", 1: "defect", None: "unlabelled"}[sample.label]
     kind = _kind_name(sample.kind) if sample.kind else text(f"picture.{label}")
     return Frame(sample.name, f"{sample.name.replace('_', ' ')} ({kind})", label)
+
+
+def _noted(picture: Picture) -> Picture:
+    if picture.note:
+        st.warning(picture.note, icon=":material/brightness_low:")
+    return picture
 
 
 def _choose_upload() -> Picture | None:
@@ -125,7 +131,7 @@ def _choose_upload() -> Picture | None:
         )
     file = files[names.index(chosen or names[0])]
     try:
-        return library.uploaded_picture(file.name, file.getvalue())
+        return _noted(library.uploaded_picture(file.name, file.getvalue()))
     except ImageError as error:
         st.error(str(error), icon=":material/broken_image:")
         return None
