@@ -21,6 +21,7 @@ from draem_core.atomic import write_atomically
 from draem_core.calibration import normalised_image, normalised_pixel
 from draem_core.data.depth import depth_note
 from draem_core.data.images import encode_png, read_with_highest
+from draem_core.data.wording import as_text
 from draem_core.errors import ImageError
 from draem_core.inference import Predictor
 from draem_core.postprocess import find_regions, peak, resize_nearest
@@ -129,7 +130,7 @@ def apply_recipe(
 def _judge(
     recipe: Recipe, predictor: Predictor, source: Source, picture: np.ndarray | ImageError, out: Path, names: FileNames
 ) -> Verdict:
-    file = str(source.path)
+    file = as_text(source.path)
     if isinstance(picture, ImageError):
         return Verdict(file, "error", error=str(picture))
     prediction = predictor.predict(picture)

@@ -22,6 +22,7 @@ from draem_core.data.pillow import decode_pillow, pillow_size
 from draem_core.data.samples import Decoded, rgb8
 from draem_core.data.structure import check_structure
 from draem_core.data.tiff import decode_tiff, tiff_size
+from draem_core.data.wording import as_text
 from draem_core.errors import ImageError
 
 IMAGE_SUFFIXES: frozenset[str] = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
@@ -132,7 +133,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
 @contextmanager
 def _opened(source: str | Path | bytes, name: str | None) -> Iterator[tuple[BinaryIO, str]]:
     """Yield (file, label) and turn whatever goes wrong inside into an ImageError about ``label``."""
-    label = name or ("the image" if isinstance(source, bytes) else str(source))
+    label = as_text(name or ("the image" if isinstance(source, bytes) else source))
     try:
         with _open_binary(source, label) as file:
             yield file, label

@@ -16,7 +16,9 @@ import streamlit as st
 from draem_core.checkpoints import list_checkpoints, load_checkpoint
 from draem_core.data.datasets import Dataset, Sample, find_datasets, open_dataset, read_mask
 from draem_core.data.depth import depth_note
+from draem_core.data.folders import unreadable_names, unreadable_note
 from draem_core.data.images import read_image, read_with_highest, thumbnail
+from draem_core.data.wording import is_text
 from draem_core.diagnostics import Figures, Finding, diagnose
 from draem_core.errors import DraemError, ImageError
 from draem_core.inference import Predictor
@@ -24,7 +26,7 @@ from draem_core.precision import Precision
 from draem_core.render import COLORMAP
 from draem_core.types import Prediction
 from pages._ui.byte_cache import MB, cached_by_bytes
-from pages._ui.paths import checkpoint_folder, dataset_roots, run_folder
+from pages._ui.paths import checkpoint_folder, dataset_roots, run_folder, short_name
 from pages._ui.viewer import pack
 
 Signature = tuple[tuple[str, int, int], ...]  # (name, size, modification time) of files
@@ -67,7 +69,17 @@ def checkpoint_files() -> list[Path]:
 @st.cache_data(ttl=10, show_spinner=False)
 def dataset_folders() -> list[Path]:
     """Return every category folder below the dataset roots."""
-    return [folder for root in dataset_roots() if root.is_dir() for folder in find_datasets(root)]
+    found = [folder for root in dataset_roots() if root.is_dir() for folder in find_datasets(root)]
+    return [folder for folder in found if is_text(short_name(folder))]
+
+
+@st.cache_data(ttl=30, show_spinner=False)
+def unreadable_names_note() -> str:
+    """Return a sentence about names of datasets, checkpoints and runs that no page can show; empty without any."""
+    roots = [*dataset_roots(), checkpoint_folder(), run_folder()]
+    own = [str(root) for root in roots if not is_text(root)]
+    names = [*own, *(name for root in roots if root.is_dir() for name in unreadable_names(root))]
+    return unreadable_note(names) if names else ""
 
 
 @st.cache_resource(ttl=60, max_entries=16, show_spinner=False)
@@ -92,7 +104,7 @@ def _predictor(checkpoint: str, signature: Signature, device: str, precision: Pr
 def _signature(checkpoint: Path) -> Signature:
     """Return name, size and time of the file and of its companions (a pair's other half, a JSON card)."""
     companions = sorted(checkpoint.parent.glob(f"{glob_escaped(checkpoint.stem)}*"))
-    stats = ((path.name, path.stat()) for path in companions)
+    stats = ((path.name, path.stat()) for path in companions if is_text(path.name))
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
 
