@@ -5,6 +5,7 @@ Every failure is an ``ImageError`` that names the file. Nothing process-wide is 
 read side by side.
 """
 
+import errno
 import math
 import os
 import stat
@@ -165,6 +166,8 @@ def _open_binary(source: str | Path | bytes, label: str) -> BinaryIO:
     except PermissionError as error:
         raise ImageError(f"{label} may not be read by this user; change its permissions.") from error
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            raise ImageError(f"{label} cannot be opened: the name is too long; rename it.") from error
         raise ImageError(f"{label} cannot be opened ({error}); check the path and the drive.") from error
 
 

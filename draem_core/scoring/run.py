@@ -185,6 +185,8 @@ def _disk_told(out: Path, watch: _Watch) -> Iterator[None]:
             problem = f"The disk of {out} is full. Free some space: {done}."
         elif error.errno in _FORBIDDEN:
             problem = f"{out} may not be written by this user. Change its permissions or choose another folder."
+        elif error.errno == errno.ENAMETOOLONG:
+            problem = f"The name of {out} is too long for its disk. Choose a folder of a shorter name."
         elif error.errno in _NO_FOLDER:
             problem = f"{out} is a file, or lies below one. Choose a folder."
         else:
