@@ -143,6 +143,8 @@ def _apply(
             if (out / UNFINISHED).exists():
                 complain(f"Stopped. What was judged until then is in {out / UNFINISHED}.")
             raise
+    for note in summary.notes:
+        print(f"Note: {note}", file=sys.stderr)
     counts = f"{summary.ok} OK, {summary.unsure} unsure, {summary.ng} NG, {summary.errors} errors"
     say(f"{counts}. Wrote {out / 'verdicts.csv'}")
     return summary.exit_status

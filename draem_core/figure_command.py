@@ -3,6 +3,7 @@
 Reads arguments and calls the library; what it looks like is the business of ``figure`` and ``inside.figures``.
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,8 @@ import typer
 
 from draem_core.checkpoints import load_checkpoint
 from draem_core.data.datasets import Sample, read_mask
-from draem_core.data.images import read_image
+from draem_core.data.depth import depth_note
+from draem_core.data.images import read_with_highest
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
 from draem_core.inside.stages import mask_stages, trace
@@ -43,7 +45,9 @@ def figure_command(
     from draem_core.inside.figures import stage_figure, stages_figure
 
     figure.check_format(out)
-    picture = read_image(image)
+    picture, highest = read_with_highest(image)
+    if (note := depth_note([highest], f"{image.name} holds")) is not None:
+        print(f"Note: {note}", file=sys.stderr)
     predictor = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
     note_assumptions(predictor.card)
     traced = trace(predictor, picture)

@@ -24,6 +24,7 @@ from pydantic_core import from_json
 
 from draem_core.atomic import write_atomically
 from draem_core.calibration import normalised_pixel
+from draem_core.disk import remedy
 from draem_core.errors import RecipeError
 from draem_core.postprocess import PostProcess
 from draem_core.precision import Precision
@@ -257,10 +258,7 @@ def save_recipe(recipe: Recipe, path: Path) -> Path:
     try:
         return write_atomically(path, recipe_json(recipe))
     except OSError as error:
-        raise RecipeError(
-            f"{path} could not be written ({error.strerror or error}); free some space, or choose a folder you may "
-            "write to."
-        ) from error
+        raise RecipeError(f"{path} could not be written ({error.strerror or error}); {remedy(error)}.") from error
 
 
 def recipe_json(recipe: Recipe) -> bytes:

@@ -63,13 +63,14 @@ def _train(settings: TrainConfig, tensorboard: bool, stop: Callable[[], bool] | 
     quiet = torchrun_rank() > 0  # the first process speaks for all
     log = TensorBoardLog(settings.out / "tensorboard") if tensorboard and not quiet else None
     dataset = open_dataset(settings.data)
-    images = load_pictures([sample.path for sample in dataset.train_good], settings.input_size)
+    notes: list[str] = []
+    images = load_pictures([sample.path for sample in dataset.train_good], settings.input_size, notes.append)
     textures = load_textures(settings.anomaly_sources, settings.train_size, settings.seed)
     judged_by = dataset.test if settings.test_every else few_of_each_kind(dataset.test, settings.probes)
     test = load_labelled(judged_by, settings.input_size)
     with progress_bar(disable=quiet) as progress:
         if not quiet:
-            for problem in test.problems:
+            for problem in (*notes, *test.problems):
                 note(problem)
             held_out = held_out_of(len(images), settings.validation_share)
             judged = f" ({held_out} held out)" if held_out else ""

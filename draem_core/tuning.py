@@ -18,6 +18,7 @@ import numpy as np
 
 from draem_core.atomic import write_atomically
 from draem_core.data.datasets import Sample, read_mask
+from draem_core.disk import remedy
 from draem_core.errors import Cancelled, DatasetError, ImageError, ScoringError
 from draem_core.metrics import F1Max
 from draem_core.scoring import ScoredDataset
@@ -138,9 +139,7 @@ def _write(path: Path, key: str, grid: SettingsGrid, figures: tuple[Figures, ...
     try:
         write_atomically(path, lambda file: np.savez_compressed(file, facts=np.array(facts), **arrays))
     except OSError as error:
-        raise ScoringError(
-            f"{path} cannot be written ({error.strerror}). Free some space, or change the folder."
-        ) from error
+        raise ScoringError(f"{path} cannot be written ({error.strerror}): {remedy(error)}.") from error
 
 
 def _read(path: Path, key: str) -> Counted | None:

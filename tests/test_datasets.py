@@ -14,6 +14,7 @@ from PIL import Image
 
 from draem_core.data import datasets
 from draem_core.data.datasets import Dataset, Sample, find_datasets, mask_problems, open_dataset, read_mask
+from draem_core.data.folders import unreadable_names
 from draem_core.data.images import encode_png
 from draem_core.errors import DatasetError, ImageError
 
@@ -310,12 +311,52 @@ def test_names_with_spaces_quotes_unicode_and_no_utf8(tmp_path):
     root = grow(tmp_path / "päth mit 'quotes'", *(f"test/good/{name}" for name in names))
     odd = os.fsdecode(b"\xff.png")
     (root / "test/good" / odd).write_bytes(b"")
+    (root / "test" / os.fsdecode(b"k\xfcnd")).mkdir()
     dataset = open_dataset(root)
-    assert {sample.name for sample in dataset.samples} == {f"test/good/{name}" for name in names} | {
-        "test/good/\\udcff.png"
-    }
+    assert {sample.name for sample in dataset.samples} == {f"test/good/{name}" for name in names}
+    assert dataset.warnings == (r"2 names are no UTF-8 and left out: k\xfcnd, \xff.png; rename them.",)
     assert all(sample.path.exists() for sample in dataset.samples)
     assert all(sample.name.encode("utf-8") for sample in dataset.samples)
+
+
+def test_a_dataset_whose_own_name_is_no_utf8_is_refused_and_not_found(tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    grow(odd, "train/good/0.png", "test/good/1.png")
+    grow(tmp_path / "fine", "train/good/0.png", "test/good/1.png")
+    assert find_datasets(tmp_path) == [tmp_path / "fine"]
+    assert unreadable_names(tmp_path) == [os.fsdecode(b"caf\xe9")]
+    with pytest.raises(DatasetError, match=r"caf\\xe9 is no UTF-8; rename the folder"):
+        open_dataset(odd)
+
+
+def test_links_out_of_the_dataset_are_left_out_and_those_within_stay(tmp_path):
+    outside = grow(tmp_path / "secret", "a.png", "b.png")
+    root = grow(tmp_path / "cable", "train/good/0.png", "test/good/1.png", "test/cut/2.png", "test/cut/3.png")
+    grow(root, "masks.txt")
+    (root / "ground_truth/cut").mkdir(parents=True)
+    (root / "test/good/linked.png").symlink_to(outside / "a.png")
+    (root / "test/kind").symlink_to(outside)
+    (root / "ground_truth/cut/2_mask.png").symlink_to(outside / "b.png")
+    (root / "test/good/dangling.png").symlink_to(outside / "none.png")
+    (root / "test/good/inside.png").symlink_to(root / "train/good/0.png")
+    dataset = open_dataset(root)
+    assert [(sample.name, sample.mask_path) for sample in dataset.test] == [
+        ("test/good/1.png", None),
+        ("test/good/inside.png", None),
+        ("test/cut/2.png", None),
+        ("test/cut/3.png", None),
+    ]
+    said = next(warning for warning in dataset.warnings if "link" in warning)
+    assert said == (
+        "4 links that lead out of the dataset's folder left out: 2_mask.png, dangling.png, kind and 1 more; "
+        "copy what they lead to into it."
+    )
+
+
+def test_a_dataset_reached_by_a_link_is_whole(tmp_path):
+    root = grow(tmp_path / "cable", "train/good/0.png", "test/good/1.png")
+    (tmp_path / "link").symlink_to(root)
+    assert (len(open_dataset(tmp_path / "link").samples), open_dataset(tmp_path / "link").warnings) == (2, ())
 
 
 def test_paths_may_be_text_relative_or_with_dots(tmp_path, monkeypatch):

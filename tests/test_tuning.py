@@ -196,6 +196,8 @@ def test_a_full_disk_is_told(scored: ScoredDataset, tmp_path: Path, monkeypatch:
 
     folder = counted_apart(scored, tmp_path)
     monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(ScoringError, match=r"counts\.npz cannot be written \(No space left on device\). Free some"):
+    with pytest.raises(
+        ScoringError, match=r"counts\.npz cannot be written \(No space left on device\): free some space"
+    ):
         count_settings(scored, folder)
     assert [path.name for path in folder.iterdir()] == ["maps.npy"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from draem_core.data.images import IMAGE_SUFFIXES
+from draem_core.data.wording import as_text
 from draem_core.errors import ImageError
 
 
@@ -17,6 +18,7 @@ class Source:
     """A picture to judge. ``name`` is what its results are called after.
 
     It is the file's name, or the path below the folder that was given; of several folders, with the folder's own name.
+    What is no UTF-8 in it is escaped.
     """
 
     path: Path
@@ -38,10 +40,10 @@ def find_sources(given: Sequence[Path], leave_out: Path) -> list[Source]:
     several = sum(path.is_dir() for path in given) > 1
     for path in given:
         if not path.is_dir():
-            sources.append(Source(path, path.name))
+            sources.append(Source(path, as_text(path.name)))
             continue
         above = Path(path.resolve().name if several else "")
-        found = [Source(one, (above / one.relative_to(path)).as_posix()) for one in _pictures(path, leave_out)]
+        found = [Source(one, as_text((above / one.relative_to(path)).as_posix())) for one in _pictures(path, leave_out)]
         if not found:
             kinds = ", ".join(sorted(IMAGE_SUFFIXES))
             raise ImageError(f"{path} holds no picture ({kinds}), nor do the folders in it; name another folder.")

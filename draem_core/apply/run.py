@@ -19,7 +19,9 @@ from draem_core.apply.inputs import Source
 from draem_core.apply.regions import picture_regions
 from draem_core.atomic import write_atomically
 from draem_core.calibration import normalised_image, normalised_pixel
-from draem_core.data.images import encode_png, read_image
+from draem_core.data.depth import depth_note
+from draem_core.data.images import encode_png, read_with_highest
+from draem_core.data.wording import as_text
 from draem_core.errors import ImageError
 from draem_core.inference import Predictor
 from draem_core.postprocess import find_regions, peak, resize_nearest
@@ -37,6 +39,7 @@ COLUMNS = (
 )
 """Of verdicts.csv. The two lists of regions are JSON: {"top", "left", "height", "width", "area"} for each."""
 
+_Decoded = tuple[np.ndarray | ImageError, int | None]  # and the highest sample, see `depth_note`
 _AHEAD = 2  # pictures decoded while the network runs
 
 
@@ -68,12 +71,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Summary:
-    """How many pictures got which verdict."""
+    """How many pictures got which verdict, and sentences about all of them."""
 
     ok: int
     unsure: int
     ng: int
     errors: int
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_status(self) -> int:
@@ -105,11 +109,13 @@ def apply_recipe(
     """
     out.mkdir(parents=True, exist_ok=True)
     zones: Counter[str] = Counter()
+    highest: list[int | None] = []
     names = FileNames()
     unfinished = out / UNFINISHED
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         table = CsvWriter(file, COLUMNS)
-        for source, picture in _decoded_ahead(sources):
+        for source, (picture, most) in _decoded_ahead(sources):
+            highest.append(most)
             verdict = _judge(recipe, predictor, source, picture, out, names)
             table.write(_row(verdict))
             file.flush()
@@ -117,13 +123,14 @@ def apply_recipe(
             if on_verdict:
                 on_verdict(verdict)
     unfinished.replace(out / VERDICTS)
-    return Summary(zones["OK"], zones["unsure"], zones["NG"], zones["error"])
+    note = depth_note(highest, "The set of pictures holds")
+    return Summary(zones["OK"], zones["unsure"], zones["NG"], zones["error"], () if note is None else (note,))
 
 
 def _judge(
     recipe: Recipe, predictor: Predictor, source: Source, picture: np.ndarray | ImageError, out: Path, names: FileNames
 ) -> Verdict:
-    file = str(source.path)
+    file = as_text(source.path)
     if isinstance(picture, ImageError):
         return Verdict(file, "error", error=str(picture))
     prediction = predictor.predict(picture)
@@ -190,16 +197,16 @@ def _as_json(regions: Sequence[Region | None]) -> str:
     return json.dumps([None if region is None else asdict(region) for region in regions])
 
 
-def _decoded_ahead(sources: Sequence[Source]) -> Iterator[tuple[Source, np.ndarray | ImageError]]:
+def _decoded_ahead(sources: Sequence[Source]) -> Iterator[tuple[Source, _Decoded]]:
     """Yield each picture, or why there is none, while the next ones are being decoded."""
 
-    def decode(source: Source) -> np.ndarray | ImageError:
+    def decode(source: Source) -> _Decoded:
         try:
-            return read_image(source.path)
+            return read_with_highest(source.path)
         except ImageError as error:
-            return error
+            return error, None
 
-    pending: deque[tuple[Source, Future[np.ndarray | ImageError]]] = deque()
+    pending: deque[tuple[Source, Future[_Decoded]]] = deque()
     with ThreadPoolExecutor(max_workers=1) as pool:
         for source in sources:
             pending.append((source, pool.submit(decode, source)))

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from draem_core.data.wording import is_text
 from draem_core.errors import CheckpointError
 
 MAX_CHECKPOINT_BYTES = 4 * 2**30
@@ -120,7 +121,8 @@ def name_of(path: Path) -> str:
 def list_checkpoints(folder: Path) -> list[Path]:
     """Return the files below ``folder`` that look openable by name, sorted; of a pair or of parts the first alone.
 
-    Opens none of them. Hidden files and folders are left out: unfinished writes have hidden names.
+    Opens none of them. Hidden files and folders are left out, as unfinished writes have hidden names, and names that
+    are no UTF-8.
     """
     found = {
         Path(parent) / name
@@ -133,8 +135,8 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 def _walk_visible(folder: Path) -> Iterable[tuple[str, list[str], list[str]]]:
     for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield parent, folders, [name for name in names if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and is_text(name)]
+        yield parent, folders, [name for name in names if not name.startswith(".") and is_text(name)]
 
 
 def _belongs_to_another(path: Path, found: set[Path]) -> bool:

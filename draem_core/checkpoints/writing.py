@@ -8,6 +8,7 @@ from torch import Tensor
 
 from draem_core.atomic import write_atomically
 from draem_core.checkpoints.files import refusal, shorten
+from draem_core.disk import remedy
 from draem_core.models import Draem
 from draem_core.types import Card
 
@@ -37,8 +38,7 @@ def save_checkpoint(path: str | Path, model: Draem, card: Card, dtype: torch.dty
         return write_atomically(path, save(stored, metadata))
     except OSError as error:
         reason = shorten(error.strerror or error)
-        remedy = f"free some space, or choose a folder you may write to instead of {path.absolute().parent}"
-        raise refusal(path, f"could not be written ({reason})", remedy) from error
+        raise refusal(path, f"could not be written to {path.absolute().parent} ({reason})", remedy(error)) from error
 
 
 def _check_card(model: Draem, layers: dict[str, Tensor], card: Card) -> None:

@@ -7,15 +7,15 @@ Goes by names alone and opens no picture, so 10,000 files take a fraction of a s
 import os
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from draem_core.data.folders import Folder, relative, scan, stem_of
+from draem_core.data.folders import Folder, listing, relative, scan, stem_of
 from draem_core.data.images import image_size, read_samples
 from draem_core.data.layouts import FLAT, GOOD, KNOWN_LAYOUTS, Listing, Split, recognise
-from draem_core.data.wording import count, some
+from draem_core.data.wording import as_text, count, is_text, some
 from draem_core.errors import DatasetError, ImageError
 
 FIND_DEPTH = 4
@@ -73,18 +73,22 @@ def open_dataset(path: str | Path) -> Dataset:
     Raises:
         DatasetError: the folder is missing, or fits no layout; the message lists the layouts and the datasets inside.
     """
+    if not is_text(path):
+        raise DatasetError(f"The name {as_text(path)} is no UTF-8; rename the folder.")
     try:
         root = Path(os.path.normpath(Path(path).expanduser().absolute()))
         if not root.is_dir():
             what = "is a file, not a folder" if root.exists() else "does not exist"
             raise DatasetError(f"{root} {what}; choose the folder of a dataset.")
-        folder = scan(root)
-        if (fit := recognise(folder)) is not None:
-            return _dataset(folder, *fit)
+        with listing(root) as gate:
+            folder = scan(root)
+            if (fit := recognise(folder)) is not None:
+                dataset = _dataset(folder, *fit)
+                return replace(dataset, warnings=(*dataset.warnings, *gate.notes()))
         inside = [str(found.relative_to(root)) for found in find_datasets(root)]
     except (OSError, ValueError, RuntimeError) as error:
         raise DatasetError(f"{path} cannot be listed ({error}); check the path and its permissions.") from error
-    held = some([*folder.folders]) or "no folders and no pictures"
+    held = "; ".join([some([*folder.folders]) or "no folders and no pictures", *gate.notes()]).removesuffix(".")
     way_out = f"open a dataset inside it ({some(inside)}), or " if inside else ""
     raise DatasetError(
         f"{root} fits no known layout (it holds {held}); {way_out}arrange it as one of: {KNOWN_LAYOUTS}."

@@ -5,6 +5,7 @@ Every failure is an ``ImageError`` that names the file. Nothing process-wide is 
 read side by side.
 """
 
+import errno
 import math
 import os
 import stat
@@ -17,9 +18,12 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from draem_core.data.depth import by_depth
 from draem_core.data.pillow import decode_pillow, pillow_size
 from draem_core.data.samples import Decoded, rgb8
+from draem_core.data.structure import check_structure
 from draem_core.data.tiff import decode_tiff, tiff_size
+from draem_core.data.wording import as_text
 from draem_core.errors import ImageError
 
 IMAGE_SUFFIXES: frozenset[str] = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
@@ -58,7 +62,8 @@ def read_image(source: str | Path | bytes, *, name: str | None = None, max_pixel
 
     ``source`` is a path or the file's bytes; ``name`` stands for bytes in messages. PNG, JPEG, BMP, TIFF, WebP.
 
-    * 16 bit is scaled, round(v·255/65535). A TIFF whose MaxSampleValue is 1023, 4095 … is scaled by that.
+    * 16 bit is scaled, round(v·255/65535). A TIFF whose MaxSampleValue is 1023, 4095 … is scaled by that, and where
+      DRAEM_BIT_DEPTH is set (12), all other 16-bit pictures by the highest value of so many bits (4095).
     * Floats in [0, 1] are scaled by 255; other floats, signed and 32-bit integers by their own finite minimum and
       maximum (a constant picture becomes black). NaN and infinities become 0.
     * Alpha is dropped, not composited: the stored colours are what the camera saw and what both upstreams read.
@@ -70,8 +75,19 @@ def read_image(source: str | Path | bytes, *, name: str | None = None, max_pixel
     Raises:
         ImageError: the file is missing, empty, damaged, too large, animated, of many pages or unknown.
     """
+    return read_with_highest(source, name=name, max_pixels=max_pixels)[0]
+
+
+def read_with_highest(
+    source: str | Path | bytes, *, name: str | None = None, max_pixels: int | None = None
+) -> tuple[np.ndarray, int | None]:
+    """Return ``read_image``'s picture and its highest stored sample, by which ``depth_note`` judges.
+
+    None where the depth is no question: 8 bit, floats, a stated or set depth. Raises ImageError.
+    """
     with _opened(source, name) as (file, label):
-        return rgb8(_decode(file, label, _pixel_limit(max_pixels)), label)
+        decoded, highest = by_depth(_decode(file, label, _pixel_limit(max_pixels)), label)
+        return rgb8(decoded, label), highest
 
 
 def read_samples(source: str | Path | bytes, *, name: str | None = None, max_pixels: int | None = None) -> np.ndarray:
@@ -88,6 +104,7 @@ def image_size(source: str | Path | bytes, *, name: str | None = None) -> tuple[
     """Return (height, width) of the upright picture from its header alone. Raises ImageError."""
     with _opened(source, name) as (file, label):
         kind = _identify(file, label)
+        check_structure(file, kind, label)
         return tiff_size(file) if kind == "TIFF" else pillow_size(file, kind, label, _pixel_limit(None))
 
 
@@ -97,7 +114,7 @@ def thumbnail(path: str | Path, side: int = 96) -> bytes:
     JPEG sources are decoded at a reduced scale, so lists stay quick. Nothing is cached here.
     """
     with _opened(path, None) as (file, label):
-        rgb = rgb8(_decode(file, label, _pixel_limit(None), draft=2 * side), label)
+        rgb = rgb8(by_depth(_decode(file, label, _pixel_limit(None), draft=2 * side), label)[0], label)
     small = Image.fromarray(rgb)
     small.thumbnail((side, side), Image.Resampling.BICUBIC)
     buffer = BytesIO()
@@ -117,7 +134,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
 @contextmanager
 def _opened(source: str | Path | bytes, name: str | None) -> Iterator[tuple[BinaryIO, str]]:
     """Yield (file, label) and turn whatever goes wrong inside into an ImageError about ``label``."""
-    label = name or ("the image" if isinstance(source, bytes) else str(source))
+    label = as_text(name or ("the image" if isinstance(source, bytes) else source))
     try:
         with _open_binary(source, label) as file:
             yield file, label
@@ -149,6 +166,8 @@ def _open_binary(source: str | Path | bytes, label: str) -> BinaryIO:
     except PermissionError as error:
         raise ImageError(f"{label} may not be read by this user; change its permissions.") from error
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            raise ImageError(f"{label} cannot be opened: the name is too long; rename it.") from error
         raise ImageError(f"{label} cannot be opened ({error}); check the path and the drive.") from error
 
 
@@ -190,4 +209,5 @@ def _identify(file: BinaryIO, label: str) -> str:
 
 def _decode(file: BinaryIO, label: str, limit: int, draft: int | None = None) -> Decoded:
     kind = _identify(file, label)
+    check_structure(file, kind, label)
     return decode_tiff(file, label, limit) if kind == "TIFF" else decode_pillow(file, kind, label, limit, draft)

@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 import zlib
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -40,6 +41,7 @@ _SIXTEEN_BIT_COLOUR: dict[str, tuple[str, str]] = {
     for channels in ("RGB", "RGBA", "RGBX")
     for order in "BLN"
 }
+_AT_ONCE = 2**20  # pixels on the way from Pillow to numpy
 _SIXTEEN_BIT_COLOUR["LA;16B"] = ("RGBA", "RGBA")  # four bytes a pixel: grey's two, then alpha's
 
 
@@ -73,36 +75,58 @@ def from_pillow(image: ImageFile.ImageFile, file: BinaryIO) -> Decoded:
     rawmode = args[0] if isinstance(args, tuple) else args
     if isinstance(rawmode, str) and rawmode in _SIXTEEN_BIT_COLOUR:
         return Decoded(_sixteen_bit_colour(image, file, rawmode), 65535)
-    if image.mode.startswith("I;16"):
-        return Decoded(np.asarray(image), 4095 if rawmode == "I;12" else 65535)
-    if image.mode in ("I", "F"):
-        return Decoded(np.asarray(image), None)
     image.load()
+    if image.mode.startswith("I;16"):
+        return Decoded(_copied(image, (), np.uint16), 4095 if rawmode == "I;12" else 65535)
+    if image.mode in ("I", "F"):
+        return Decoded(_copied(image, (), np.int32 if image.mode == "I" else np.float32), None)
     image.info.pop("transparency", None)  # else convert() would weave it into the colours
-    if image.mode == "La":
-        return Decoded(np.asarray(image.convert("LA"))[..., 0], 255)
-    grey = image.mode in ("1", "L", "LA")
-    return Decoded(np.asarray(image.convert("L" if grey else "RGB")), 255)
+    if image.mode in ("1", "L", "LA", "La"):
+        return Decoded(_copied(image, ("LA", "L") if image.mode == "La" else ("L",), np.uint8), 255)
+    return Decoded(_copied(image, ("RGB",), np.uint8), 255)
+
+
+def _copied(image: Image.Image, modes: Sequence[str], dtype: type[np.generic]) -> np.ndarray:
+    """Return the pixels, (H, W) or (H, W, 3), converted from mode to mode on the way, a few rows at a time.
+
+    Pillow would hold another whole picture for the conversion, and two more for the way to numpy.
+    """
+    channels = (3,) if modes and modes[-1] == "RGB" else ()
+    pixels = np.empty((image.height, image.width, *channels), dtype)
+    for rows, part in _bands(image):
+        for mode in modes:
+            part = part if part.mode == mode else part.convert(mode)
+        pixels[rows] = np.asarray(part)
+    return pixels
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """Yield a loaded picture a few rows at a time."""
+    height = max(1, _AT_ONCE // image.width)
+    for top in range(0, image.height, height):
+        bottom = min(top + height, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
 
 
 def _sixteen_bit_colour(image: ImageFile.ImageFile, file: BinaryIO, rawmode: str) -> np.ndarray:
     """Return all 16 bits, (H, W, 3) or (H, W): the file is unpacked twice, once for each byte of a sample."""
     big_endian = isinstance(image, PngImageFile) or sys.byteorder == "big"  # libtiff hands out native order
-    planes = []
-    for name in _SIXTEEN_BIT_COLOUR[rawmode]:
+    is_grey = rawmode.startswith("LA")
+    samples = np.empty((image.height, image.width) if is_grey else (image.height, image.width, 3), np.uint16)
+    halves = samples.view(np.uint8).reshape(*samples.shape, 2)  # in this machine's order
+    for byte, name in enumerate(_SIXTEEN_BIT_COLOUR[rawmode]):
         file.seek(0)
         again = type(image)(file)
         again.tile = [
             tile._replace(args=(name, *tile.args[1:]) if isinstance(tile.args, tuple) else name) for tile in again.tile
         ]
-        planes.append(np.asarray(again))
-    first, second = planes
-    if rawmode.startswith("LA"):
-        first, second = first[..., 0], second[..., 1]
-    else:
-        first, second = first[..., :3], second[..., :3]
-    high, low = (first, second) if big_endian else (second, first)
-    return high.astype(np.uint16) << 8 | low
+        again.load()
+        is_high = (byte == 0) == big_endian
+        half = halves[..., int(is_high == (sys.byteorder == "little"))]
+        for rows, part in _bands(again):
+            values = np.asarray(part)
+            half[rows] = values[..., byte] if is_grey else values[..., :3]
+    return samples
 
 
 def _open_plugin(file: BinaryIO, kind: str, label: str, limit: int) -> ImageFile.ImageFile:

@@ -4,7 +4,9 @@ Knows depths, ranges and orientations; must not know files, formats or decoders.
 """
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -14,6 +16,7 @@ ORIENTATION_TAG = 274
 """The number of the orientation in TIFF and in EXIF alike."""
 
 _UNIT_TOLERANCE = 0.5 / 255  # resampled [0, 1] floats overshoot a little; half an 8-bit step is no other range
+_PIECE = 2**18  # pixels that are scaled at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,36 +57,60 @@ def upright(samples: np.ndarray, orientation: int) -> np.ndarray:
 def rgb8(decoded: Decoded, label: str) -> np.ndarray:
     """Return (H, W, 3) uint8 RGB, C-contiguous and writable, scaled as ``read_image`` says.
 
-    Raises ImageError where the samples have no finite value or no known scale.
+    Works piece by piece: besides the samples and the result it takes a few megabytes. Raises ImageError where the
+    samples have no finite value or no known scale.
     """
-    pixels = _scaled_to_uint8(decoded, label)
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    # np.asarray of a Pillow image is read-only; callers get an array of their own.
-    return np.require(pixels, requirements=["C", "W", "O"])
+    samples = decoded.samples
+    if samples.dtype == np.uint8 and decoded.white == 255 and samples.ndim == 3:
+        return np.require(samples, requirements=["C", "W", "O"])
+    to_uint8 = _scaler(decoded, label)
+    pixels = np.empty((*samples.shape[:2], 3), np.uint8)
+    for piece in _pieces(samples):
+        scaled = to_uint8(samples[piece])
+        pixels[piece] = scaled if scaled.ndim == 3 else scaled[..., None]
+    return pixels
 
 
-def _scaled_to_uint8(decoded: Decoded, label: str) -> np.ndarray:
+def _pieces(samples: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    """Yield slices of at most ``_PIECE`` pixels that cover the picture."""
+    height, width = samples.shape[:2]
+    columns = min(width, _PIECE)
+    rows = max(1, _PIECE // columns)
+    for top, left in product(range(0, height, rows), range(0, width, columns)):
+        yield slice(top, top + rows), slice(left, left + columns)
+
+
+def _scaler(decoded: Decoded, label: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from some of the samples to uint8."""
     samples, white = decoded.samples, decoded.white
-    if samples.dtype == np.uint8 and white == 255:
-        return samples
-    if white is not None:  # a table keeps 100 megapixels of 16 bit out of float arithmetic
+    if white is not None:
         values = np.arange(np.iinfo(samples.dtype).max + 1)
-        return np.minimum(np.rint(values * (255 / white)), 255).astype(np.uint8)[samples]
+        return np.minimum(np.rint(values * (255 / white)), 255).astype(np.uint8).__getitem__
     if samples.dtype.kind not in "iuf":
         raise ImageError(f"{label} holds {samples.dtype} samples; export it as 8 or 16 bit.")
-    return _by_range(samples.astype(np.float64), samples.dtype.kind == "f", label)
-
-
-def _by_range(samples: np.ndarray, is_float: bool, label: str) -> np.ndarray:
-    finite = np.isfinite(samples)
-    if not finite.any():
+    low, high = _finite_range(samples)
+    if low > high:
         raise ImageError(f"{label} holds no finite value, only NaN or infinity; export it again.")
-    low, high = float(samples.min(where=finite, initial=np.inf)), float(samples.max(where=finite, initial=-np.inf))
-    if is_float and low >= -_UNIT_TOLERANCE and high <= 1 + _UNIT_TOLERANCE:
+    if samples.dtype.kind == "f" and low >= -_UNIT_TOLERANCE and high <= 1 + _UNIT_TOLERANCE:
         low, high = 0.0, 1.0
     span = (high - low) or 1.0
     if not math.isfinite(span):
         raise ImageError(f"{label} spans {low:g} to {high:g}, too wide to scale; export it as 8 or 16 bit.")
-    share = np.where(finite, (np.where(finite, samples, low) - low) / span, 0.0)
-    return np.rint(np.clip(share, 0.0, 1.0) * 255).astype(np.uint8)
+
+    def by_range(piece: np.ndarray) -> np.ndarray:
+        share = (np.where(np.isfinite(piece), piece, low).astype(np.float64) - low) / span
+        share[~np.isfinite(piece)] = 0.0
+        return np.rint(np.clip(share, 0.0, 1.0) * 255).astype(np.uint8)
+
+    return by_range
+
+
+def _finite_range(samples: np.ndarray) -> tuple[float, float]:
+    """Return the lowest and the highest finite sample; (inf, -inf) where there is none."""
+    low, high = math.inf, -math.inf
+    for piece in _pieces(samples):
+        part = samples[piece]
+        finite = part[np.isfinite(part)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    return low, high

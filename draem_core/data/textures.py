@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from draem_core.data.images import IMAGE_SUFFIXES, read_image
+from draem_core.data.wording import is_text
 from draem_core.errors import DatasetError, ImageError
 
 MAX_TEXTURES = 2000  # 2000 pictures of 256×256 take 400 MB
@@ -29,7 +30,8 @@ def load_textures(folder: Path | None, size: tuple[int, int], seed: int = 0) -> 
     """Return the anomaly sources, (N, 3, H, W) uint8 on the CPU.
 
     Args:
-        folder: searched with its sub-folders for pictures; at most 2000 are used, drawn by ``seed``.
+        folder: searched with its sub-folders for pictures; at most 2000 are used, drawn by ``seed``. Links out of it
+            and names that are no UTF-8 are left out.
             None takes the built-in ones.
         size: (H, W) that every texture is resized to.
         seed: draws crops and patterns.
@@ -46,7 +48,9 @@ def load_textures(folder: Path | None, size: tuple[int, int], seed: int = 0) -> 
 
 
 def _from_folder(folder: Path, rng: np.random.Generator) -> Iterator[Image.Image]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    root = folder.resolve()
+    pictures = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and is_text(path))
+    files = sorted(path for path in pictures if not path.is_symlink() or path.resolve().is_relative_to(root))
     for index in sorted(rng.permutation(len(files))[:MAX_TEXTURES]):
         try:
             yield Image.fromarray(read_image(files[index]))

@@ -1,11 +1,9 @@
-"""TIFF: tifffile reads plain grey and RGB of any depth, Pillow (libtiff) the rest, LZW, JPEG, palette, CMYK, 1 bit.
+"""TIFF: tifffile reads the tags, ``strips`` plain grey and RGB of any depth, Pillow (libtiff) LZW, JPEG, palettes ….
 
-Knows pages, tags and strips; must not know where the bytes come from, nor how samples are scaled.
+Knows pages and tags; must not know where the bytes come from, nor how samples are scaled.
 """
 
 import logging
-import math
-import zlib
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -13,14 +11,15 @@ import numpy as np
 import tifffile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from draem_core.data.fax import check_fax
 from draem_core.data.pillow import from_pillow
 from draem_core.data.samples import ORIENTATION_TAG, Decoded, check_size, upright, valid_orientation
+from draem_core.data.strips import is_readable, read_page
 from draem_core.errors import ImageError
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _SUBFILE_TYPE, _MAX_SAMPLE_VALUE = 254, 281  # tags
-_DEFLATE = (8, 32946)  # TIFF's two names for it
 
 
 def decode_tiff(file: BinaryIO, label: str, limit: int) -> Decoded:
@@ -45,12 +44,15 @@ def decode_tiff(file: BinaryIO, label: str, limit: int) -> Decoded:
         if page.is_tiled:
             check_size(page.tilewidth, page.tilelength, label, limit)
         if _is_plain(page):
-            samples, white = _tifffile_samples(page), _white(page)
+            samples, white = read_page(page, file), _white(page)
             if page.photometric == 0:
                 samples = _negative(samples, white)
             return Decoded(upright(samples, _tiff_orientation(page)), white)
     file.seek(0)
-    return from_pillow(TiffImageFile(file), file)  # Pillow turns TIFF upright while loading
+    image = TiffImageFile(file)
+    decoded = from_pillow(image, file)  # Pillow turns TIFF upright while loading
+    check_fax(page, image, file)
+    return decoded
 
 
 def tiff_size(file: BinaryIO) -> tuple[int, int]:
@@ -62,36 +64,8 @@ def tiff_size(file: BinaryIO) -> tuple[int, int]:
 
 
 def _is_plain(page: Any) -> bool:
-    """Return whether tifffile decodes it without its optional codecs: grey or RGB of whole bytes, plain or deflated."""
-    return (
-        page.photometric in (0, 1, 2)
-        and page.dtype is not None
-        and page.bitspersample == page.dtype.itemsize * 8
-        and (page.compression == 1 or (page.compression in _DEFLATE and page.predictor in (1, 2)))
-    )
-
-
-def _tifffile_samples(page: Any) -> np.ndarray:
-    """Return the page's samples as stored, (H, W) or (H, W, 3)."""
-    if page.compression in _DEFLATE:
-        _check_inflated_size(page)
-    samples = page.asarray(maxworkers=1)
-    if samples.ndim == 3:
-        samples = np.moveaxis(samples, 0, -1) if page.axes.startswith("S") else samples
-        samples = samples[..., 0] if samples.shape[2] <= 2 else samples[..., :3]
-    return samples
-
-
-def _check_inflated_size(page: Any) -> None:
-    """Raise ValueError where a strip unpacks to more than its share of the picture.
-
-    A few deflated bytes can swell a thousandfold, and tifffile would unpack them all.
-    """
-    file, whole = page.parent.filehandle, math.prod(page.chunks) * page.dtype.itemsize
-    for offset, length in zip(page.dataoffsets, page.databytecounts, strict=True):
-        file.seek(offset)
-        if len(zlib.decompressobj().decompress(file.read(length), whole + 1)) > whole:
-            raise ValueError("a strip unpacks to more than the picture holds")
+    """Return whether it is read here: grey or RGB in strips or tiles that need no codec but zlib."""
+    return page.photometric in (0, 1, 2) and is_readable(page)
 
 
 def _negative(samples: np.ndarray, white: int | None) -> np.ndarray:

@@ -6,6 +6,8 @@ Touches no disk.
 import re
 import unicodedata
 
+from draem_core.disk import is_reserved
+
 _MAX_BYTES = 120  # of a part; file systems allow 255, and a suffix and a number come on top
 
 
@@ -39,7 +41,8 @@ def safe_name(name: str) -> str:
 
 def _safe_part(part: str) -> str:
     cleaned = re.sub(r"[^\w.() -]+", "_", unicodedata.normalize("NFC", part))
-    return cleaned.encode()[:_MAX_BYTES].decode(errors="ignore").strip(". ") or "picture"
+    safe = cleaned.encode()[:_MAX_BYTES].decode(errors="ignore").strip(". ") or "picture"
+    return f"{safe}_" if is_reserved(safe) else safe
 
 
 def _as_file_systems_compare(name: str) -> str:

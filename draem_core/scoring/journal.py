@@ -19,7 +19,7 @@ class Record:
     digest: of the file's bytes. row, checksum: where its map was put, and the CRC-32 that tells whether it is there.
     problem: a sentence where there is no map; score, row and checksum are 0 then. is_unread: the problem is one of
     reading, whose limits may be other ones next time.
-    seconds: its share of the time that its batch took.
+    seconds: its share of the time that its batch took. highest: as `Loaded` has it.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Record:
     checksum: int = 0
     problem: str = ""
     is_unread: bool = False
+    highest: int | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from draem_core.data.datasets import Dataset
+from draem_core.data.depth import bit_depth
 from draem_core.inference import Predictor
 
 FORMAT = 1
@@ -42,9 +43,13 @@ class Stamp:
 
 
 def network_key(predictor: Predictor) -> str:
-    """Return 32 hex digits of all that turns a picture into its map: weights, preprocessing, precision, device type."""
+    """Return 32 hex digits of all that turns a picture into its map: weights, preprocessing, precision, device type.
+
+    A set bit depth (see `depth`) is part of it.
+    """
     card = predictor.card.model_dump(mode="json", include=_MAP_FIELDS)
-    return _digest([FORMAT, card, predictor.precision, predictor.device.type])
+    depth = [] if bit_depth() == 16 else [bit_depth()]
+    return _digest([FORMAT, card, predictor.precision, predictor.device.type, *depth])
 
 
 def score_key(predictor: Predictor, dataset: Dataset) -> str:

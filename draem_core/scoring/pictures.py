@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from draem_core.data.datasets import Sample
-from draem_core.data.images import image_size, read_image
+from draem_core.data.images import image_size, read_with_highest
 from draem_core.errors import ImageError
 from draem_core.scoring.keys import Stamp, content_digest
 
@@ -25,7 +25,8 @@ class Loaded:
     """One picture as its file is now.
 
     stamp, digest: None where the file could not be read. pixels: (H, W, 3) uint8 RGB; None where there is a
-    ``problem``, a sentence, and where the digest is the known one: then nothing was decoded.
+    ``problem``, a sentence, and where the digest is the known one: then nothing was decoded. highest: the highest
+    sample, where the picture's depth is a question (see `depth_note`).
     """
 
     sample: Sample
@@ -33,6 +34,7 @@ class Loaded:
     digest: str | None = None
     pixels: np.ndarray | None = None
     problem: str = ""
+    highest: int | None = None
 
 
 def load_ahead(
@@ -68,7 +70,8 @@ def load(sample: Sample, known: str | None) -> Loaded:
     if digest == known:
         return Loaded(sample, stamp, digest)
     try:
-        return Loaded(sample, stamp, digest, read_image(content, name=str(sample.path)))
+        pixels, highest = read_with_highest(content, name=str(sample.path))
+        return Loaded(sample, stamp, digest, pixels, highest=highest)
     except ImageError as error:
         return Loaded(sample, stamp, digest, problem=str(error))
 

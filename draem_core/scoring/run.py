@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from draem_core.data.datasets import Dataset, Sample
+from draem_core.data.depth import depth_note
 from draem_core.errors import Cancelled, DatasetError, ScoringError
 from draem_core.inference import Predictor
 from draem_core.scoring.journal import Journal, Record
@@ -59,7 +60,7 @@ def score_dataset(
     with _disk_told(out, watch):
         if (known := _known_if_unchanged(out, key, dataset)) and (scored := read_results(out, key, dataset, known)):
             watch.tell(len(dataset.test))
-            return scored
+            return replace(scored, problems=(*_depth_notes(known), *scored.problems))
         out.mkdir(parents=True, exist_ok=True)
         with exclusive(out):
             store = ScoreStore(out, key, predictor.card.input_size)
@@ -71,7 +72,12 @@ def score_dataset(
                 raise DatasetError(f"{dataset.root} has no test image that can be scored. {why}")
             scored = _complete(out, key, dataset, store, records, watch)
     notes = [f"{out} held the results of another network; they were replaced."] if store.replaces_another else []
-    return replace(scored, problems=(*notes, *scored.problems, *unreadable.values()))
+    return replace(scored, problems=(*notes, *_depth_notes(records), *scored.problems, *unreadable.values()))
+
+
+def _depth_notes(records: Mapping[str, Record]) -> list[str]:
+    note = depth_note((record.highest for record in records.values()), "The set of test pictures holds")
+    return [] if note is None else [note]
 
 
 @dataclass
@@ -127,6 +133,7 @@ def _score_missing(
                     store.restamp(name, one.stamp)
                 else:
                     record = Record(name, one.stamp, one.digest, problem=one.problem, is_unread=bool(one.problem))
+                    record = replace(record, highest=one.highest)
                     new.append((record, one.pixels))
             scored = list(_predicted(predictor, new))
             seconds = (time.perf_counter() - started) / len(batch)
@@ -178,6 +185,8 @@ def _disk_told(out: Path, watch: _Watch) -> Iterator[None]:
             problem = f"The disk of {out} is full. Free some space: {done}."
         elif error.errno in _FORBIDDEN:
             problem = f"{out} may not be written by this user. Change its permissions or choose another folder."
+        elif error.errno == errno.ENAMETOOLONG:
+            problem = f"The name of {out} is too long for its disk. Choose a folder of a shorter name."
         elif error.errno in _NO_FOLDER:
             problem = f"{out} is a file, or lies below one. Choose a folder."
         else:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from draem_core.atomic import write_atomically
 from draem_core.devices import devices
+from draem_core.disk import is_reserved
 from draem_core.errors import DraemError
 from draem_core.training.alone import writer_of
 from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
@@ -224,6 +225,8 @@ def check_name(name: str) -> None:
             f"{name!r} is no name for a run. Take up to 64 letters, digits, hyphens, underscores and dots, "
             "with a letter or digit first."
         )
+    if is_reserved(name):
+        raise LaunchError(f"{name} is no name for a run: Windows keeps it for a device. Take another name.")
 
 
 def device_of(config: TrainConfig) -> str:

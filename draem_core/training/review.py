@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from draem_core import metrics as figures
+from draem_core.data.wording import is_text
 from draem_core.training.config import ConfigError, TrainConfig, recorded_config
 from draem_core.training.journal import read_journal
 from draem_core.training.labelled import LabelledImages
@@ -104,9 +105,13 @@ class Review:
 
 
 def find_reviews(root: Path) -> list[Path]:
-    """Return the run folders at or below ``root`` that have at least one finished epoch, sorted by name."""
+    """Return the run folders at or below ``root`` that have at least one finished epoch, sorted by name.
+
+    Names that are no UTF-8 are left out.
+    """
     found = {path.parent for path in root.rglob("metrics.csv")} if root.is_dir() else set()
-    return sorted(folder for folder in found if not any(part.startswith(".") for part in folder.parts))
+    visible = (folder for folder in found if not any(part.startswith(".") for part in folder.parts))
+    return sorted(folder for folder in visible if is_text(folder))
 
 
 def load_review(path: Path) -> Review:

@@ -16,6 +16,7 @@ import torch
 from draem_core.atomic import write_atomically
 from draem_core.checkpoints import save_checkpoint
 from draem_core.devices import describe_machine
+from draem_core.disk import is_reserved
 from draem_core.models import Draem
 from draem_core.report.cells import table_csv
 from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
@@ -83,6 +84,11 @@ class RunFolder:
             RunFolderError: its config cannot be read.
         """
         if not self.config_file.is_file():
+            if is_reserved(self.path.name):
+                raise ConfigError(
+                    f"{self.path.name} is no name for a run: Windows keeps it for a device, or takes it for another. "
+                    "Name another --out folder."
+                )
             return config
         found = recorded_config(self._described()["config"])
         given = {name: getattr(config, name) for name in config.model_fields_set}

@@ -10,6 +10,7 @@ from typing import Protocol
 import streamlit as st
 
 from draem_core.checkpoints import checkpoint_digest, list_checkpoints, load_checkpoint
+from draem_core.disk import remedy
 from draem_core.errors import CheckpointError
 from pages._ui import library
 from pages._ui.paths import short_name, upload_folder
@@ -77,8 +78,7 @@ def keep_checkpoint(files: Sequence[UploadedFile]) -> Path:
             shutil.rmtree(trial, ignore_errors=True)
     except OSError as error:
         raise CheckpointError(
-            f"The upload could not be stored in {upload_folder()} ({error.strerror or error}). "
-            "Free some space there, or give this user the right to write."
+            f"The upload could not be stored in {upload_folder()} ({error.strerror or error}): {remedy(error)}."
         ) from error
 
 

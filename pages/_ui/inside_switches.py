@@ -23,6 +23,7 @@ from draem_core.render import heatmap, mask_picture
 from draem_core.scoring.keys import network_key
 from draem_core.types import Prediction
 from pages._ui import library
+from pages._ui.byte_cache import MB, cached_by_bytes
 from pages._ui.inside import View
 from pages._ui.inside.payload import scale_colours
 from pages._ui.inside_auroc import render_aurocs
@@ -166,6 +167,6 @@ def _switched_prediction(workspace: Workspace, picture: Picture, view: View, exp
     return _predicted(key, experiment.switches, predictor, view.painted)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@cached_by_bytes(256 * MB)
 def _predicted(key: str, switches: Switches, _predictor: Predictor, _painted: np.ndarray) -> Prediction:
     return predict_switched(_predictor, _painted, switches)

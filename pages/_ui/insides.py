@@ -15,6 +15,7 @@ from draem_core.postprocess import PostProcess
 from draem_core.resize import resize_picture
 from draem_core.scoring.keys import Stamp, network_key
 from draem_core.types import ResizeFilter
+from pages._ui.byte_cache import MB, cached_by_bytes, size_of
 from pages._ui.inside import View, answered
 from pages._ui.inside.painting import Painting, layer_size, read_painting
 from pages._ui.inside.stroke import Stroke, painted
@@ -25,6 +26,7 @@ from pages._ui.shell import Workspace
 from pages._ui.texts import text
 
 _PAINTINGS = "_inside_paintings"  # in the session: the browser's last word on each picture, by digest
+_PAINTINGS_BYTES = 16 * MB  # of a session; the picture painted on longest ago is forgotten first
 
 
 def painting_of(picture: Picture, key: str) -> Painting:
@@ -35,7 +37,10 @@ def painting_of(picture: Picture, key: str) -> Painting:
     kept = st.session_state.setdefault(_PAINTINGS, {})
     answer = answered(key, "painting")
     if isinstance(of := answer.get("of"), str):
+        kept.pop(of, None)
         kept[of] = answer
+        while len(kept) > 1 and size_of(kept) > _PAINTINGS_BYTES:
+            del kept[next(iter(kept))]
     return read_painting(kept.get(picture.digest), picture.digest, layer_size(picture.pixels))
 
 
@@ -70,7 +75,7 @@ def look(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveS
     )
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@cached_by_bytes(64 * MB)
 def _clean(digest: str, size: tuple[int, int], resize_filter: ResizeFilter, _pixels: np.ndarray) -> np.ndarray:
     return resize_picture(_pixels, size, resize_filter)
 
@@ -83,7 +88,7 @@ def traced_picture(
     return _traced(key, switches, predictor, picture.name, painted)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)  # 30 to 160 MB each
+@cached_by_bytes(512 * MB)  # 30 to 160 MB each
 def _traced(key: str, switches: Switches, _predictor: Predictor, _name: str, _painted: np.ndarray) -> Trace:
     traced = trace(_predictor, _painted, switches)
     if not np.isfinite(traced.prediction.logits).all():

@@ -16,14 +16,18 @@ import streamlit as st
 from draem_core.checkpoints import list_checkpoints, load_checkpoint
 from draem_core.checkpoints.files import name_of
 from draem_core.data.datasets import Dataset, Sample, find_datasets, open_dataset, read_mask
-from draem_core.data.images import read_image, thumbnail
+from draem_core.data.depth import depth_note
+from draem_core.data.folders import unreadable_names, unreadable_note
+from draem_core.data.images import read_image, read_with_highest, thumbnail
+from draem_core.data.wording import is_text
 from draem_core.diagnostics import Figures, Finding, diagnose
 from draem_core.errors import DraemError, ImageError
 from draem_core.inference import Predictor
 from draem_core.precision import Precision
 from draem_core.render import COLORMAP
 from draem_core.types import Prediction
-from pages._ui.paths import checkpoint_folder, dataset_roots, run_folder
+from pages._ui.byte_cache import MB, cached_by_bytes
+from pages._ui.paths import checkpoint_folder, dataset_roots, run_folder, short_name
 from pages._ui.viewer import pack
 
 Signature = tuple[tuple[str, int, int], ...]  # (name, size, modification time) of files
@@ -35,12 +39,16 @@ SCORE_RULES = {"max": "max of the map", "max_of_mean21": "max of the map's 21×2
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture to look at: ``pixels`` (h, w, 3) uint8 RGB, and the dataset's sample where it is one."""
+    """A picture to look at: ``pixels`` (h, w, 3) uint8 RGB, and the dataset's sample where it is one.
+
+    note: a sentence where it is read too dark, else empty.
+    """
 
     name: str
     pixels: np.ndarray
     digest: str
     sample: Sample | None = None
+    note: str = ""
 
 
 @st.cache_resource(show_spinner=False)
@@ -62,7 +70,17 @@ def checkpoint_files() -> list[Path]:
 @st.cache_data(ttl=10, show_spinner=False)
 def dataset_folders() -> list[Path]:
     """Return every category folder below the dataset roots."""
-    return [folder for root in dataset_roots() if root.is_dir() for folder in find_datasets(root)]
+    found = [folder for root in dataset_roots() if root.is_dir() for folder in find_datasets(root)]
+    return [folder for folder in found if is_text(short_name(folder))]
+
+
+@st.cache_data(ttl=30, show_spinner=False)
+def unreadable_names_note() -> str:
+    """Return a sentence about names of datasets, checkpoints and runs that no page can show; empty without any."""
+    roots = [*dataset_roots(), checkpoint_folder(), run_folder()]
+    own = [str(root) for root in roots if not is_text(root)]
+    names = [*own, *(name for root in roots if root.is_dir() for name in unreadable_names(root))]
+    return unreadable_note(names) if names else ""
 
 
 @st.cache_resource(ttl=60, max_entries=16, show_spinner=False)
@@ -87,7 +105,7 @@ def _predictor(checkpoint: str, signature: Signature, device: str, precision: Pr
 def _signature(checkpoint: Path) -> Signature:
     """Return name, size and time of the file and of its companions (a pair's other half, other parts, a JSON card)."""
     companions = sorted(checkpoint.parent.glob(f"{glob_escaped(name_of(checkpoint))}*"))
-    stats = ((path.name, path.stat()) for path in companions)
+    stats = ((path.name, path.stat()) for path in companions if is_text(path.name))
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
 
@@ -101,21 +119,26 @@ def dataset_picture(sample: Sample) -> Picture:
     return _dataset_picture(sample, sample.path.stat().st_mtime_ns if sample.path.exists() else 0)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@cached_by_bytes(512 * MB)
 def _dataset_picture(sample: Sample, modified: int) -> Picture:
-    return _picture(sample.name, read_image(sample.path), sample)
+    return _picture(sample.name, *read_with_highest(sample.path), sample)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
 def uploaded_picture(name: str, content: bytes) -> Picture:
     """Read an uploaded picture; raises ImageError."""
-    return _picture(name, read_image(content, name=name), None)
+    return _uploaded_picture(name, hashlib.blake2b(content, digest_size=16).hexdigest(), content)
 
 
-def _picture(name: str, pixels: np.ndarray, sample: Sample | None) -> Picture:
+@cached_by_bytes(512 * MB)
+def _uploaded_picture(name: str, digest: str, _content: bytes) -> Picture:
+    return _picture(name, *read_with_highest(_content, name=name), None)
+
+
+def _picture(name: str, pixels: np.ndarray, highest: int | None, sample: Sample | None) -> Picture:
     digest = hashlib.blake2b(pixels.tobytes(), digest_size=16)
     digest.update(str(pixels.shape).encode())
-    return Picture(name, pixels, digest.hexdigest(), sample)
+    note = depth_note([highest], f"{name} holds") or ""
+    return Picture(name, pixels, digest.hexdigest(), sample, note)
 
 
 def prediction(predictor: Predictor, picture: Picture) -> Prediction:
@@ -123,7 +146,7 @@ def prediction(predictor: Predictor, picture: Picture) -> Prediction:
     return _prediction(_predictor_key(predictor), picture.digest, predictor, picture)
 
 
-@st.cache_resource(max_entries=32, show_spinner="Running the network …")  # 38 MB each at 1024 × 1024
+@cached_by_bytes(512 * MB, show_spinner="Running the network …")  # 38 MB each at 1024 × 1024
 def _prediction(predictor_key: str, digest: str, _predictor: Predictor, _picture: Picture) -> Prediction:
     predicted = _predictor.predict(_picture.pixels)
     if not np.isfinite(predicted.logits).all():
@@ -166,7 +189,7 @@ def gt_mask(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
     return _gt_mask(sample, shape, truth.stat().st_mtime_ns if truth and truth.exists() else 0)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@cached_by_bytes(128 * MB)
 def _gt_mask(sample: Sample, shape: tuple[int, int], modified: int) -> np.ndarray | None:
     return read_mask(sample, shape)
 
@@ -177,7 +200,7 @@ def payload(predictor: Predictor, picture: Picture, truth: np.ndarray | None) ->
     return _payload(_predictor_key(predictor), picture.digest, picture.name, truth_key, predictor, picture, truth)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@cached_by_bytes(512 * MB)
 def _payload(
     predictor_key: str,
     digest: str,

@@ -9,6 +9,7 @@ import streamlit as st
 from draem_core.training.review import Review, find_reviews, load_review
 from draem_core.training.run_folder import RunFolderError
 from pages._ui import address
+from pages._ui.byte_cache import MB, cached_by_bytes
 from pages._ui.paths import checkpoint_folder, run_folder, short_name
 from pages._ui.reviewer import pack
 
@@ -135,7 +136,7 @@ def _signature(folder: Path) -> Signature:
     return tuple(value for place, one in stats for value in (place, one.st_size, one.st_mtime_ns))
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the run …")
+@cached_by_bytes(256 * MB, show_spinner="Reading the run …")
 def _review(folder: str, signature: Signature) -> Review:
     try:
         review = load_review(Path(folder))
@@ -146,7 +147,7 @@ def _review(folder: str, signature: Signature) -> Review:
     return review
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the run's pictures …")
+@cached_by_bytes(512 * MB, show_spinner="Reading the run's pictures …")
 def _payload(folder: str, signature: Signature, _review: Review) -> bytes:
     return pack(_review)
 

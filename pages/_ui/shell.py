@@ -96,6 +96,8 @@ def start_page(page: str) -> Workspace | None:
     with st.sidebar:
         checkpoint = _choose_checkpoint()
         folder = _choose_dataset()
+        if left_out := library.unreadable_names_note():
+            st.caption(left_out)
         device, precision = _choose_device()
     if checkpoint is None:
         _say_no_checkpoint()

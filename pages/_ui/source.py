@@ -110,7 +110,7 @@ def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
         key="filmstrip",
     )
     try:
-        return library.dataset_picture(samples[names.index(wanted)])
+        return _noted(library.dataset_picture(samples[names.index(wanted)]))
     except ImageError as error:
         st.error(str(error), icon=":material/broken_image:")
         return None
@@ -120,6 +120,12 @@ def _frame(sample: Sample) -> Frame:
     label = {0: "good", 1: "defect", None: "unlabelled"}[sample.label]
     kind = _kind_name(sample.kind) if sample.kind else text(f"picture.{label}")
     return Frame(sample.name, f"{sample.name} ({kind})", label)
+
+
+def _noted(picture: Picture) -> Picture:
+    if picture.note:
+        st.warning(picture.note, icon=":material/brightness_low:")
+    return picture
 
 
 def _choose_upload() -> Picture | None:
@@ -151,7 +157,7 @@ def _choose_upload() -> Picture | None:
         st.button(text("picture.upload_forget"), icon=":material/delete:", type="tertiary", on_click=uploads.forget)
     upload = kept[names.index(st.session_state[_UPLOADED])]
     try:
-        return library.uploaded_picture(upload.name, upload.content)
+        return _noted(library.uploaded_picture(upload.name, upload.content))
     except ImageError as error:
         st.error(str(error), icon=":material/broken_image:")
         return None

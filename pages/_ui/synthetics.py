@@ -18,6 +18,7 @@ from draem_core.scoring.keys import Stamp, network_key
 from draem_core.synthesis.sample import Kind, Sample, make_sample, mask_shares
 from draem_core.types import Prediction
 from pages._ui import library
+from pages._ui.byte_cache import MB, cached_by_bytes
 from pages._ui.library import Picture
 from pages._ui.paths import home
 from pages._ui.shell import Workspace
@@ -102,7 +103,7 @@ def _textures_of(name: str, size: tuple[int, int]) -> Tensor:
     return _textures(folder, Stamp.of_or_none(folder), size)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)  # 31 MB each at 256 × 256, up to 400 MB for a large folder
+@cached_by_bytes(512 * MB)  # 31 MB each at 256 × 256, up to 400 MB for a large folder
 def _textures(folder: Path | None, stamp: Stamp | None, size: tuple[int, int]) -> Tensor:
     return load_textures(folder, size)
 
@@ -114,7 +115,7 @@ def _prediction(predictor: Predictor, name: str, sample: Sample) -> Prediction:
     return _predicted(key, predictor, name, shown)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@cached_by_bytes(256 * MB)
 def _predicted(key: str, _predictor: Predictor, _name: str, _shown: np.ndarray) -> Prediction:
     predicted = _predictor.predict(_shown)
     if not np.isfinite(predicted.logits).all():
@@ -125,7 +126,7 @@ def _predicted(key: str, _predictor: Predictor, _name: str, _shown: np.ndarray) 
     return predicted
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@cached_by_bytes(64 * MB)
 def _thumbnails(key: str, first: int, kind: Kind, _good: Tensor, _textures: Tensor) -> tuple[Thumbnail, ...]:
     samples = (make_sample(_good, _textures, seed, kind) for seed in range(first, first + WALL))
     return tuple(shrunk(sample) for sample in samples)
