@@ -6,6 +6,7 @@ stderr and exit status 2.
 
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from draem_core.data.demo import make_demo
 from draem_core.doctor import examine
 from draem_core.errors import DraemError
 from draem_core.figure_command import figure_command
+from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference import Predictor
 from draem_core.precision import Precision
 from draem_core.recipe import load_recipe
@@ -53,6 +55,10 @@ def score_command(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[Precision, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 8,
+    mask_downscaling: Annotated[
+        MaskDownscaling,
+        typer.Option(help="Masks on the map's grid: the pixel under each centre, or any that a defect touches."),
+    ] = "nearest",
 ) -> None:
     """Score a dataset's test images: scores.csv, and metrics.json with AUROC, AP, F1max and AUPRO.
 
@@ -69,7 +75,14 @@ def score_command(
             progress.update(task, completed=done, description=text)
 
         try:
-            scored = score_dataset(predictor, dataset, out, batch_size=batch_size, on_progress=on_progress)
+            scored = score_dataset(
+                predictor,
+                dataset,
+                out,
+                batch_size=batch_size,
+                mask_downscaling=mask_downscaling,
+                on_progress=on_progress,
+            )
         except KeyboardInterrupt as error:
             done = f"{progress.tasks[0].completed:.0f} of {len(dataset.test)}"
             print(f"Stopped after {done} images. The same command goes on from there.", file=sys.stderr)
@@ -77,8 +90,8 @@ def score_command(
     for problem in (*dataset.warnings, *scored.problems):
         console.print(f"[yellow]Note:[/yellow] {escape(problem)}")
     console.print(_metrics_table(scored.metrics))
-    for name, reason in scored.metrics["undefined"].items():
-        console.print(f"{name} is undefined: {reason}")
+    for sentence in _about_figures(scored.metrics):
+        console.print(escape(sentence), highlight=False, soft_wrap=True)
     console.print(f"Wrote {out / 'scores.csv'} and {out / 'metrics.json'}")
 
 
@@ -168,6 +181,28 @@ def doctor_command() -> None:
         raise typer.Exit(1)
 
 
+def _about_figures(metrics: dict) -> Iterator[str]:
+    """Yield why figures are undefined, and which rule brought the masks to the map's grid, with the other's figures."""
+    for name, reason in metrics["undefined"].items():
+        yield f"{name} is undefined: {reason}"
+    for kind, row in metrics["per_defect"].items():
+        for name, reason in row["undefined"].items():
+            if name not in metrics["undefined"]:
+                yield f"{name} of {kind} is undefined: {reason}"
+    if other := metrics["other_mask_downscaling"]:
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {_number(metrics[name])} ({_number(other[name])})"
+            for name in METRIC_NAMES
+            if name in other
+        )
+        rule = metrics["mask_downscaling"]
+        yield f"Masks are brought to the map's grid by mask downscaling {rule} (and by {other['rule']}): {figures}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
 def _metrics_table(metrics: dict) -> Table:
     """One row for the whole test set and one for each defect kind."""
     table = Table()
@@ -175,6 +210,6 @@ def _metrics_table(metrics: dict) -> Table:
     for name in ("images", *METRIC_NAMES):
         table.add_column(name.replace("_", " "), justify="right")
     for kind, row in {"all": metrics, **metrics["per_defect"]}.items():
-        values = ("–" if row[name] is None else f"{row[name]:.4f}" for name in METRIC_NAMES)
+        values = (_number(row[name]) for name in METRIC_NAMES)
         table.add_row(kind, str(row["images"]), *values)
     return table

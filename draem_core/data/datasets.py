@@ -18,7 +18,6 @@ from draem_core.data.images import image_size
 from draem_core.data.layouts import FLAT, GOOD, KNOWN_LAYOUTS, Listing, Split, recognise
 from draem_core.data.left_out import left_out
 from draem_core.data.masks import (
-    MaskDownscaling,
     lost_regions,
     orientation,
     read_defect_pixels,
@@ -28,6 +27,7 @@ from draem_core.data.masks import (
 from draem_core.data.matching import Masks, told_apart
 from draem_core.data.wording import count, some
 from draem_core.errors import DatasetError, ImageError
+from draem_core.grid_mask import GridMask, MaskDownscaling
 
 FIND_DEPTH = 4
 """How many folders below its root ``find_datasets`` looks."""
@@ -151,6 +151,14 @@ def read_mask(sample: Sample, shape: tuple[int, int], downscaling: MaskDownscali
     return None if mask is None else to_grid(mask, shape, downscaling)
 
 
+def read_truth(sample: Sample, shape: tuple[int, int], downscaling: MaskDownscaling = "nearest") -> GridMask | None:
+    """Return what `read_mask` does, with the number of defects that have no pixel on the grid. Raises ImageError."""
+    mask = read_full_mask(sample, shape)
+    if mask is None:
+        return None
+    return GridMask(to_grid(mask, shape, downscaling), lost_regions(mask, shape, downscaling))
+
+
 def read_full_mask(sample: Sample, good_shape: tuple[int, int]) -> np.ndarray | None:
     """Return the true mask on its own grid, bool (h, w); a good sample is all False and has ``good_shape``.
 
@@ -162,12 +170,15 @@ def read_full_mask(sample: Sample, good_shape: tuple[int, int]) -> np.ndarray | 
 
 
 def mask_problems(
-    dataset: Dataset, on_mask: Callable[[], object] = lambda: None, grid: tuple[int, int] | None = None
+    dataset: Dataset,
+    on_mask: Callable[[], object] = lambda: None,
+    grid: tuple[int, int] | None = None,
+    downscaling: MaskDownscaling = "nearest",
 ) -> list[str]:
     """Return sentences about masks that are broken, empty, nearly full, turned, or of another size than their picture.
 
-    With ``grid``, (H, W) of the map, also about those that lose defects there. Opens every mask. ``on_mask`` is called
-    before each; what it raises ends the work.
+    With ``grid``, (H, W) of the map, also about those that lose defects on the way there. Opens every mask.
+    ``on_mask`` is called before each; what it raises ends the work.
     """
     broken, empty, full, turned, resized = [], [], [], [], []
     vanished, thinned, small = [], [], []
@@ -190,14 +201,14 @@ def mask_problems(
             resized.append(sample.name)
         if grid is None or not mask.any():
             continue
-        if not to_grid(mask, grid).any():
+        if not to_grid(mask, grid, downscaling).any():
             vanished.append(sample.name)
-        elif lost_regions(mask, grid):
+        elif lost_regions(mask, grid, downscaling):
             thinned.append(sample.name)
         if regions_below_a_pixel(mask, grid):
             small.append(sample.name)
     on_grid = "" if grid is None else f"on the map's {grid[0]} × {grid[1]} grid"
-    lost = "counted as missed defects, and their pixels as good unless any coverage counts (mask downscaling any)"
+    lost = 'which count as missed, and their pixels as good (mask downscaling "any" keeps them)'
     return [
         f"{count(len(names), noun)} {consequence}: {some(names)}."
         for names, noun, consequence in (
@@ -216,7 +227,7 @@ def mask_problems(
                 "the mask fits the upright picture",
             ),
             (resized, "mask", "of another size than its picture, stretched over it"),
-            (vanished, "mask", f"{_verb(vanished, 'has', 'have')} no pixel {on_grid}, {lost}"),
+            (vanished, "mask", f"{_verb(vanished, 'has', 'have')} no pixel {on_grid}, only defects {lost}"),
             (thinned, "mask", f"{_verb(thinned, 'has', 'have')} defects without a pixel {on_grid}, {lost}"),
             (small, "picture", f"{_verb(small, 'has', 'have')} defects smaller than one pixel of the map"),
         )

@@ -5,7 +5,7 @@ Goes by what the file holds, not by what it is called. Knows single files; must 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -15,12 +15,8 @@ from scipy import ndimage
 from draem_core.data.images import image_size, read_samples
 from draem_core.data.samples import ORIENTATION_TAG, valid_orientation
 from draem_core.errors import ImageError
+from draem_core.grid_mask import MaskDownscaling
 from draem_core.postprocess import EIGHT_CONNECTED
-
-MaskDownscaling = Literal["nearest", "any"]
-"""How a mask comes to the map's grid: by the pixel under each centre, or by any defect pixel that touches it."""
-
-MASK_DOWNSCALINGS: tuple[MaskDownscaling, ...] = get_args(MaskDownscaling)
 
 _LOSSY_LINE = 127  # lossy black is never quite 0
 _LOSSY_TIFF = frozenset({6, 7, 33003, 33004, 33005, 34712, 34892, 50001, 50002})  # JPEG, JPEG 2000, WebP, JPEG XL
