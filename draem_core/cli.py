@@ -4,6 +4,7 @@ Reads arguments, calls the library, shows progress. An error that the user can a
 stderr and exit status 2.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from draem_core.data.demo import make_demo
 from draem_core.doctor import examine
 from draem_core.errors import DraemError
 from draem_core.figure_command import figure_command
+from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference import Predictor
 from draem_core.precision import Precision
 from draem_core.recipe import load_recipe
@@ -62,6 +64,10 @@ def score_command(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[Precision, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 8,
+    mask_downscaling: Annotated[
+        MaskDownscaling,
+        typer.Option(help="Masks on the map's grid: the pixel under each centre, or any that a defect touches."),
+    ] = "nearest",
 ) -> None:
     """Score a dataset's test images: scores.csv, and metrics.json with AUROC, AP, F1max and AUPRO.
 
@@ -79,7 +85,14 @@ def score_command(
             progress.update(task, completed=done, description=text)
 
         try:
-            scored = score_dataset(predictor, dataset, out, batch_size=batch_size, on_progress=on_progress)
+            scored = score_dataset(
+                predictor,
+                dataset,
+                out,
+                batch_size=batch_size,
+                mask_downscaling=mask_downscaling,
+                on_progress=on_progress,
+            )
         except KeyboardInterrupt as error:
             done = f"{progress.tasks[0].completed:.0f} of {len(dataset.test)}"
             complain(f"Stopped after {done} images. The same command goes on from there.")
@@ -87,8 +100,8 @@ def score_command(
     for problem in (*dataset.warnings, *scored.problems):
         note(problem)
     console.print(_metrics_table(scored.metrics))
-    for name, reason in scored.metrics["undefined"].items():
-        say(f"{name} is undefined: {reason}")
+    for sentence in _about_figures(scored.metrics):
+        say(sentence)
     say(f"Wrote {out / 'scores.csv'} and {out / 'metrics.json'}")
 
 
@@ -143,8 +156,8 @@ def _apply(
             if (out / UNFINISHED).exists():
                 complain(f"Stopped. What was judged until then is in {out / UNFINISHED}.")
             raise
-    for note in summary.notes:
-        print(f"Note: {note}", file=sys.stderr)
+    for sentence in summary.notes:
+        complain(f"Note: {sentence}")
     counts = f"{summary.ok} OK, {summary.unsure} unsure, {summary.ng} NG, {summary.errors} errors"
     say(f"{counts}. Wrote {out / 'verdicts.csv'}")
     return summary.exit_status
@@ -180,6 +193,28 @@ def doctor_command() -> None:
         raise typer.Exit(1)
 
 
+def _about_figures(metrics: dict) -> Iterator[str]:
+    """Yield why figures are undefined, and which rule brought the masks to the map's grid, with the other's figures."""
+    for name, reason in metrics["undefined"].items():
+        yield f"{name} is undefined: {reason}"
+    for kind, row in metrics["per_defect"].items():
+        for name, reason in row["undefined"].items():
+            if name not in metrics["undefined"]:
+                yield f"{name} of {kind} is undefined: {reason}"
+    if other := metrics["other_mask_downscaling"]:
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {_number(metrics[name])} ({_number(other[name])})"
+            for name in METRIC_NAMES
+            if name in other
+        )
+        rule = metrics["mask_downscaling"]
+        yield f"Masks are brought to the map's grid by mask downscaling {rule} (and by {other['rule']}): {figures}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
 def _metrics_table(metrics: dict) -> Table:
     """One row for the whole test set and one for each defect kind."""
     table = Table()
@@ -187,6 +222,6 @@ def _metrics_table(metrics: dict) -> Table:
     for name in ("images", *METRIC_NAMES):
         table.add_column(name.replace("_", " "), justify="right")
     for kind, row in {"all": metrics, **metrics["per_defect"]}.items():
-        values = ("–" if row[name] is None else f"{row[name]:.4f}" for name in METRIC_NAMES)
+        values = (_number(row[name]) for name in METRIC_NAMES)
         table.add_row(cell(kind), str(row["images"]), *values)
     return table

@@ -16,7 +16,7 @@ class Choice:
     """The stop that meets a goal best.
 
     Of several, the one with the fewest misses, then the fewest false alarms; of a run of stops with the same counts,
-    the middle, where the margin to both sides is largest.
+    the middle, where the margin to both sides is largest. Of good images alone, the last: nothing else bounds it.
 
     sensitivity: one of the stops.
     threshold: the float32 value 1 − sensitivity that a peak must exceed.
@@ -115,15 +115,20 @@ def full_recall(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Cho
 def at_most_false_alarms(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray, share: float) -> Choice | NoChoice:
     """Choose the best recall among the stops that flag at most ``share`` (in [0, 1]) of the good images.
 
+    Where all images are good, choose the highest sensitivity among them; nothing is known of misses then, and the
+    reason says so.
+
     Other arguments as for ``best_f1``; ValueError also for a share outside its range.
     """
     _check_share("share", share)
-    trials = _Trials.of_images(peaks, labels, stops)
+    trials = _Trials.of_good_images(peaks, labels, stops) or _Trials.of_images(peaks, labels, stops)
     if isinstance(trials, NoChoice):
         return trials
     fit = trials.fp / trials.goods <= share
     if not fit.any():
         return trials.too_many_false_alarms(share)
+    if not trials.defects:
+        return trials.by_good_images_alone(int(np.flatnonzero(fit)[-1]), share)
     run = trials.best(fit)
     return trials.choice(
         run,
@@ -248,6 +253,11 @@ class _Trials:
         sensitivities = _checked_stops(stops)
         if not ranking.is_defined:
             lack = undefined_reason(np.asarray(labels), "image")
+            if ranking.good.size:
+                return NoChoice(
+                    f"This goal needs defect images: {lack}. What good images alone give is the goal of few false "
+                    "alarms; misses stay unknown."
+                )
             return NoChoice(f"No goal can be set: {lack}. Add labelled images of what is missing.")
         thresholds = (1 - sensitivities).astype(np.float32)
         tp, fp = (
@@ -255,9 +265,31 @@ class _Trials:
         )
         return cls(sensitivities, tp, fp, ranking.defect.size, ranking.good.size, "image")
 
+    @classmethod
+    def of_good_images(cls, peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> "_Trials | None":
+        """Return what each stop does where all images are good; None where not all are, or there is none."""
+        ranking = Ranking.of_images(np.asarray(peaks, np.float32), labels)
+        if ranking.defect.size or not ranking.good.size:
+            return None
+        sensitivities = _checked_stops(stops)
+        thresholds = (1 - sensitivities).astype(np.float32)
+        fp = ranking.good.size - np.searchsorted(ranking.good, thresholds, side="right")
+        return cls(sensitivities, np.zeros_like(fp), fp, 0, ranking.good.size, "image")
+
     @property
     def total(self) -> int:
         return self.defects + self.goods
+
+    def by_good_images_alone(self, stop: int, share: float) -> Choice:
+        """Return the highest stop that flags no more than the share, as a choice that says what it does not know."""
+        run = self.run_around(stop)
+        sensitivity, low = float(self.stops[stop]), float(self.stops[run.first])
+        reason = (
+            f"The highest of {_some(self.stops.size, 'sensitivity')} that flags at most {_percent(share)} of the good "
+            f"images: {_of(run.counts.fp, self.goods, 'good image')} ({_percent(run.counts.false_alarm_rate)}). It was "
+            "tuned on these same images, and there is no defect image: how many defects it misses is unknown."
+        )
+        return Choice(sensitivity, _threshold(sensitivity), run.counts, low, sensitivity, reason)
 
     def run_around(self, stop: int) -> _Run:
         tp, fp = int(self.tp[stop]), int(self.fp[stop])

@@ -197,11 +197,13 @@ def image_f1max(scores: np.ndarray, labels: np.ndarray) -> F1Max:
     return Ranking.of_images(scores, labels).f1max()
 
 
-def aupro(maps: Pictures, masks: Pictures, fpr_limit: float = 0.3) -> float:
+def aupro(maps: Pictures, masks: Pictures, fpr_limit: float = 0.3, lost_regions: int = 0) -> float:
     """Return the area under the per-region overlap curve up to ``fpr_limit``, divided by it (Bergmann et al. 2021).
 
     Mean overlap of the 8-connected ground-truth regions against the false-positive rate over all good pixels, at every
     distinct value of the maps, linear in between. NaN without a region or without a good pixel.
+
+    lost_regions: how many more regions there are that have no pixel on the grid; their overlap is 0.
     """
     values, weights, good = [], [], []
     for one, truth in _pairs(maps, masks):
@@ -210,9 +212,13 @@ def aupro(maps: Pictures, masks: Pictures, fpr_limit: float = 0.3) -> float:
         values.append(one[truth])
         weights.append(1 / np.bincount(region)[region] if region.size else np.empty(0))
         good.append(one[~truth])
-    if not sum(part.size for part in values) or not sum(part.size for part in good):
+    regions = round(sum(float(part.sum()) for part in weights))
+    if not regions + lost_regions or not sum(part.size for part in good):
         return np.nan
-    return _aupro_of(np.concatenate(values), np.concatenate(weights), _sorted(good), fpr_limit)
+    if not regions:
+        return 0.0
+    found = _aupro_of(np.concatenate(values), np.concatenate(weights), _sorted(good), fpr_limit)
+    return found * regions / (regions + lost_regions)
 
 
 def _aupro_of(defect: np.ndarray, weights: np.ndarray, good: np.ndarray, fpr_limit: float) -> float:

@@ -26,6 +26,7 @@ from draem_core.atomic import write_atomically
 from draem_core.calibration import normalised_pixel
 from draem_core.disk import remedy
 from draem_core.errors import RecipeError
+from draem_core.grid_mask import MaskDownscaling
 from draem_core.postprocess import PostProcess
 from draem_core.precision import Precision
 from draem_core.types import (
@@ -91,7 +92,7 @@ class Measured(BaseModel):
     scores. tuned_on_these: the setting was chosen on these same images, so the figures are optimistic. split: which
     part of the dataset these images are ("tuning half", "checking half"), None for all of it. figures: by name
     (image_f1, pixel_auroc …), None where undefined, counts as whole numbers; the ends of NAME's 95 % interval are
-    NAME_low and NAME_high.
+    NAME_low and NAME_high. mask_downscaling: how masks came to the map's grid for the pixel figures.
     """
 
     model_config = _STRICT
@@ -103,6 +104,7 @@ class Measured(BaseModel):
     dataset_digest: Text | None = None
     tuned_on_these: bool
     split: Text | None = None
+    mask_downscaling: MaskDownscaling = "nearest"
     figures: dict[Text, int | float | None]
 
     @field_validator("figures", mode="before")

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from draem_core.component_tree import ComponentTree, component_tree
+from draem_core.grid_mask import GridMask
 from draem_core.metrics import Counts
 from draem_core.postprocess import opening
 from draem_core.sweep import KERNEL_SIZES, checked_images
@@ -93,7 +94,7 @@ class SettingsGrid:
     def from_maps(
         cls,
         maps: Iterable[np.ndarray],
-        gt_masks: Iterable[np.ndarray | None],
+        gt_masks: Iterable[np.ndarray | GridMask | None],
         labels: Iterable[bool | None] | None = None,
         *,
         kernel_sizes: Sequence[int] = KERNEL_SIZES,
@@ -120,7 +121,7 @@ class SettingsGrid:
         image_labels: list[bool] = []
         region_images = [np.empty(0, np.int64)]
         defect_total = good_total = 0
-        for anomaly_map, truth, label in checked_images(maps, gt_masks, labels):
+        for anomaly_map, truth, label, lost_regions in checked_images(maps, gt_masks, labels):
             levels = np.searchsorted(thresholds, anomaly_map).astype(np.uint16)
             regions = TrueRegions.of(truth if truth is not None else np.zeros(anomaly_map.shape, bool))
             firsts = np.empty((*shape[:2], 1 + regions.starts.size), np.uint16)
@@ -131,8 +132,8 @@ class SettingsGrid:
                 if truth is not None:
                     _add(tree, bucket, (defect[row], good[row], blobs[row], overlap[row]))
             image_stops.append(firsts[:, :, :1])
-            region_stops.append(firsts[:, :, 1:])
-            region_images.append(np.full(regions.starts.size, len(image_labels)))
+            region_stops += [firsts[:, :, 1:], np.full((*shape[:2], lost_regions), stops.size, np.uint16)]
+            region_images.append(np.full(regions.starts.size + lost_regions, len(image_labels)))
             image_labels.append(label)
             if truth is not None:
                 defect_total += int(truth.sum())

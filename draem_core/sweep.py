@@ -11,6 +11,7 @@ from itertools import zip_longest
 
 import numpy as np
 
+from draem_core.grid_mask import GridMask
 from draem_core.metrics import UNDEFINED_F1MAX, Counts, F1Max, Ranking, area_under
 from draem_core.postprocess import PostProcess, checked_map
 from draem_core.tally import SLIDER, Tally
@@ -77,7 +78,8 @@ class ThresholdSweep:
     overlap: (K, T + 1) float64, as defect_pixels, each pixel weighing 1 / its region's area.
     image_scores: (K, M) float32, the highest value of each opened map; −∞ where the kernel does not fit.
     image_labels: (M,) bool, True = defect.
-    region_scores: (K, R) float32, the highest opened value inside each 8-connected true region.
+    region_scores: (K, R) float32, the highest opened value inside each 8-connected true region; −∞ for one that has
+        no pixel on the map's grid.
     region_images: (R,) int64, the image that a region lies in.
 
     Pixel counts are exact at every threshold listed: ``SLIDER``, ``LOGIT_SLIDER`` and some 40,000 in all. Image and
@@ -100,7 +102,7 @@ class ThresholdSweep:
     def from_maps(
         cls,
         maps: Iterable[np.ndarray],
-        gt_masks: Iterable[np.ndarray | None],
+        gt_masks: Iterable[np.ndarray | GridMask | None],
         kernel_sizes: Sequence[int] = KERNEL_SIZES,
         min_area: int = 0,
         labels: Iterable[bool | None] | None = None,
@@ -110,7 +112,7 @@ class ThresholdSweep:
         Args:
             maps: raw anomaly maps; sizes may differ.
             gt_masks: for each map a mask of its shape, nonzero = anomalous (all zero for a good image), or None:
-                then the image counts at image level only.
+                then the image counts at image level only. A `GridMask` also brings regions that count as missed.
             kernel_sizes: squares to open with, each ≥ 1.
             min_area: regions with fewer pixels are removed after opening. Kernel sizes whose square is smaller take
                 some 40 ms for each 256×256 map then, fifty times the rest.
@@ -125,8 +127,8 @@ class ThresholdSweep:
         for size in sizes:
             PostProcess(kernel_size=size, min_area=min_area)  # refuses a setting that no mask can have
         tally = Tally(sizes, min_area)
-        for anomaly_map, truth, label in checked_images(maps, gt_masks, labels):
-            tally.add(anomaly_map, truth, label)
+        for anomaly_map, truth, label, lost_regions in checked_images(maps, gt_masks, labels):
+            tally.add(anomaly_map, truth, label, lost_regions)
         return cls(
             kernel_sizes=sizes,
             min_area=min_area,
@@ -241,6 +243,8 @@ class ThresholdSweep:
         images = Ranking.of_images(self.image_scores[row], self.image_labels)
         auroc = ap = aupro = np.nan
         f1max = UNDEFINED_F1MAX
+        if self.region_images.size and self._good_total:
+            aupro = 0.0  # should all regions be without a pixel on the grid: each is missed at every threshold
         if self._defect_total and self._good_total:
             # From here on thresholds fall: index i counts what lies in the i + 1 highest bins.
             tp, fp = np.cumsum(self.defect_pixels[row, ::-1]), np.cumsum(self.good_pixels[row, ::-1])
@@ -288,15 +292,16 @@ class ThresholdSweep:
 
 
 def checked_images(
-    maps: Iterable[np.ndarray], gt_masks: Iterable[np.ndarray | None], labels: Iterable[bool | None] | None
-) -> Iterator[tuple[np.ndarray, np.ndarray | None, bool]]:
-    """Yield each map (H, W) float32 with its mask as bool, or None, and its label."""
+    maps: Iterable[np.ndarray], gt_masks: Iterable[np.ndarray | GridMask | None], labels: Iterable[bool | None] | None
+) -> Iterator[tuple[np.ndarray, np.ndarray | None, bool, int]]:
+    """Yield each map (H, W) float32 with its mask as bool, or None, its label, and how many true regions are lost."""
     end = object()
     sources = (maps, gt_masks) if labels is None else (maps, gt_masks, labels)
     for number, parts in enumerate(zip_longest(*sources, fillvalue=end)):
         if any(part is end for part in parts):
             raise ValueError(f"maps, gt_masks and labels must be equally many; one of them ends after {number}")
-        one, mask, label = (*parts, None)[:3]
+        one, given, label = (*parts, None)[:3]
+        mask, lost_regions = (given.mask, given.lost_regions) if isinstance(given, GridMask) else (given, 0)
         anomaly_map = checked_map(one).astype(np.float32, copy=False)
         truth = None if mask is None else np.asarray(mask) != 0
         if truth is not None and truth.shape != anomaly_map.shape:
@@ -304,8 +309,8 @@ def checked_images(
         if label is None:
             if truth is None:
                 raise ValueError(f"image {number} has neither mask nor label; leave it out or say whether it is defect")
-            label = truth.any()
-        yield anomaly_map, truth, bool(label)
+            label = truth.any() or lost_regions > 0
+        yield anomaly_map, truth, bool(label), lost_regions
 
 
 def _above(histograms: np.ndarray) -> np.ndarray:

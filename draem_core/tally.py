@@ -43,8 +43,11 @@ class Tally:
         self.region_scores = [np.empty((len(kernel_sizes), 0), np.float32)]
         self.region_images = [np.empty(0, np.int64)]
 
-    def add(self, anomaly_map: np.ndarray, truth: np.ndarray | None, label: bool) -> None:
-        """Count one map (H, W) float32 without NaN, its mask (H, W) bool or None, and whether the image is defect."""
+    def add(self, anomaly_map: np.ndarray, truth: np.ndarray | None, label: bool, lost_regions: int = 0) -> None:
+        """Count one map (H, W) float32 without NaN, its mask (H, W) bool or None, and whether the image is defect.
+
+        lost_regions: true regions without a pixel in the mask, which no threshold finds.
+        """
         levels, ranks = _rank(anomaly_map)
         bins = np.searchsorted(self.thresholds, levels)
         regions = None if truth is None else TrueRegions.of(truth)
@@ -60,8 +63,9 @@ class Tally:
                 self._count_pixels(row, opened, bins, regions)
                 if regions.starts.size:
                     region_scores[row] = levels[np.maximum.reduceat(opened[regions.pixels], regions.starts)]
-        self.region_images.append(np.full(region_scores.shape[1], len(self.image_labels)))
-        self.region_scores.append(region_scores)
+        never = np.full((len(self.kernel_sizes), lost_regions), -np.inf, np.float32)
+        self.region_images.append(np.full(region_scores.shape[1] + lost_regions, len(self.image_labels)))
+        self.region_scores += [region_scores, never]
         self.image_scores.append(image_scores)
         self.image_labels.append(label)
 

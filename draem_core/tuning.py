@@ -17,16 +17,17 @@ from zipfile import BadZipFile
 import numpy as np
 
 from draem_core.atomic import write_atomically
-from draem_core.data.datasets import Sample, read_mask
+from draem_core.data.datasets import Sample, read_truth
 from draem_core.disk import remedy
 from draem_core.errors import Cancelled, DatasetError, ImageError, ScoringError
+from draem_core.grid_mask import GridMask, MaskDownscaling
 from draem_core.metrics import F1Max
 from draem_core.scoring import ScoredDataset
 from draem_core.settings_grid import SettingsGrid
 from draem_core.sweep import Figures, ThresholdSweep
 
-FORMAT = 1  # raise it when the same maps come to give other counts
-_FILE = "counts.npz"
+FORMAT = 2  # raise it when the same maps come to give other counts
+_FILES: dict[MaskDownscaling, str] = {"nearest": "counts.npz", "any": "counts_any.npz"}
 _WORKERS = 4  # each holds some 120 MB of counts
 
 
@@ -39,6 +40,7 @@ class TuningSet:
     samples: those M images. unlabelled: how many were left out.
     grid: counts by sensitivity, kernel size and minimum area.
     figures: for each kernel size of the grid, what does not depend on the threshold.
+    mask_downscaling: the rule by which masks came to the map's grid.
     """
 
     key: str
@@ -47,18 +49,21 @@ class TuningSet:
     unlabelled: int
     grid: SettingsGrid
     figures: tuple[Figures, ...]
+    mask_downscaling: MaskDownscaling = "nearest"
 
 
 def count_settings(
     scored: ScoredDataset,
     folder: Path,
     *,
+    mask_downscaling: MaskDownscaling = "nearest",
     on_progress: Callable[[int, int], object] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> TuningSet:
     """Count every setting over the labelled images of ``scored``, or read what was counted before in ``folder``.
 
     folder: where ``scored`` lies; its ``maps.npy`` and the masks decide whether the stored counts still hold.
+    mask_downscaling: how masks come to the map's grid, see `to_grid`; each rule's counts have a file of their own.
     on_progress: called with (images done, images in all).
 
     Raises:
@@ -73,12 +78,13 @@ def count_settings(
             "folder `good` and a folder for each kind of defect."
         )
     samples = tuple(scored.samples[row] for row in rows)
-    key = _key(samples, folder)
-    counts = _read(folder / _FILE, key)
+    key, file = _key(samples, folder, mask_downscaling), folder / _FILES[mask_downscaling]
+    counts = _read(file, key)
     if counts is None:
-        counts = _count(scored.maps, rows, samples, on_progress or (lambda done, total: None), cancelled)
-        _write(folder / _FILE, key, *counts)
-    return TuningSet(key, rows, samples, len(scored.samples) - rows.size, *counts)
+        tell = on_progress or (lambda done, total: None)
+        counts = _count(scored.maps, rows, samples, mask_downscaling, tell, cancelled)
+        _write(file, key, *counts)
+    return TuningSet(key, rows, samples, len(scored.samples) - rows.size, *counts, mask_downscaling)
 
 
 Counted = tuple[SettingsGrid, tuple[Figures, ...]]
@@ -88,6 +94,7 @@ def _count(
     maps: np.ndarray,
     rows: np.ndarray,
     samples: Sequence[Sample],
+    mask_downscaling: MaskDownscaling,
     on_progress: Callable[[int, int], object],
     cancelled: Callable[[], bool] | None,
 ) -> Counted:
@@ -102,8 +109,8 @@ def _count(
             on_progress(len(done), rows.size)
 
     def count(places: np.ndarray) -> tuple[SettingsGrid, ThresholdSweep]:
-        def truths() -> Iterator[np.ndarray | None]:  # read twice, for the masks of a large dataset fit no memory
-            return (_truth(samples[place], (maps.shape[1], maps.shape[2])) for place in places)
+        def truths() -> Iterator[GridMask | None]:  # read twice, for the masks of a large dataset fit no memory
+            return (_truth(samples[place], (maps.shape[1], maps.shape[2]), mask_downscaling) for place in places)
 
         labels = [bool(samples[place].label) for place in places]
         grid = SettingsGrid.from_maps(opened(places), truths(), labels)
@@ -117,20 +124,23 @@ def _count(
     return grid, ThresholdSweep.merge([shard for _, shard in shards]).figures
 
 
-def _truth(sample: Sample, shape: tuple[int, int]) -> np.ndarray | None:
+def _truth(sample: Sample, shape: tuple[int, int], mask_downscaling: MaskDownscaling) -> GridMask | None:
     try:
-        return read_mask(sample, shape)
+        return read_truth(sample, shape, mask_downscaling)
     except ImageError:
         return None  # the scored dataset's ``problems`` name it
 
 
-def _key(samples: Sequence[Sample], folder: Path) -> str:
+def _key(samples: Sequence[Sample], folder: Path, mask_downscaling: MaskDownscaling) -> str:
     def stamp(path: Path | None) -> list[int]:
         status = path.stat() if path and path.exists() else None
         return [status.st_size, status.st_mtime_ns] if status else []
 
-    parts = [[sample.name, sample.label, sample.kind, stamp(sample.mask_path)] for sample in samples]
-    return blake2b(json.dumps([FORMAT, stamp(folder / "maps.npy"), parts]).encode(), digest_size=16).hexdigest()
+    parts = [
+        [sample.name, sample.label, sample.kind, [stamp(path) for path in sample.mask_paths]] for sample in samples
+    ]
+    facts = [FORMAT, mask_downscaling, stamp(folder / "maps.npy"), parts]
+    return blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
 
 
 def _write(path: Path, key: str, grid: SettingsGrid, figures: tuple[Figures, ...]) -> None:

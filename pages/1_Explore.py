@@ -38,6 +38,8 @@ try:
 except DraemError as error:
     st.error(str(error), icon=":material/error:")
     st.stop()
+for note in library.grid_notes(picture, workspace.predictor.card.input_size):
+    st.caption(note)
 show(workspace, picture, prediction, read_truth(picture, workspace.predictor.card.input_size))
 render_how_to_read()
 render_checkpoint_findings(workspace)

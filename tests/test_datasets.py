@@ -293,7 +293,10 @@ def test_dagm_defects_named_in_labels_txt_only_have_a_missing_mask(tmp_path):
     )
     dataset = open_dataset(root)
     assert [(sample.name, sample.label) for sample in dataset.test] == [("Test/0001.PNG", 1), ("Test/0002.PNG", 1)]
-    assert dataset.warnings == ("1 of 2 defect pictures without a mask, left out of pixel figures: Test/0001.PNG.",)
+    assert dataset.warnings == (
+        "1 of 2 defect pictures without a mask, left out of pixel figures: Test/0001.PNG.",
+        "2 pictures in Train are left out: the layout (DAGM 2007) has no place for them.",
+    )
 
 
 def test_a_flat_folder_has_no_labels(tmp_path):
@@ -557,7 +560,7 @@ def test_good_missing_and_broken_masks(tmp_path):
 
 def test_mask_problems_are_sentences(tmp_path):
     root = grow(tmp_path, "train/good/0.png")
-    masks = {"0": np.ones((4, 6)), "1": np.zeros((4, 6)), "2": np.ones((8, 12)), "3": None}
+    masks = {"0": np.eye(4, 6), "1": np.zeros((4, 6)), "2": np.eye(8, 12), "3": None}
     for name, mask in masks.items():
         for folder in ("test/crack", "ground_truth/crack"):
             (root / folder).mkdir(parents=True, exist_ok=True)

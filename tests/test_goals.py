@@ -168,10 +168,31 @@ def test_undefined_goals_say_what_is_missing(name):
         (np.array([True]), "every image is defect: without a good image"),
         (np.array([False]), "every image is good: without a defect image"),
     ):
+        if name == "at_most_false_alarms" and not labels.any():
+            continue  # the goal that good images alone can meet
         found = GOALS[name](one, labels, SLIDER)
         assert isinstance(found, NoChoice)
         assert lack in found.reason
     assert "no image with ground truth" in GOALS[name](np.empty(0, np.float32), np.empty(0, bool), SLIDER).reason
+
+
+def test_good_images_alone_give_the_threshold_that_flags_few_of_them():
+    """Peaks 0.1 … 1.0: at most one in ten flagged is any threshold from 0.9 on, strictly above it."""
+    peaks = (np.arange(1, 11) / 10).astype(np.float32)
+    good = np.zeros(10, bool)
+    stops = np.arange(101) / 100
+    for share, sensitivity, flagged in ((0, 0.0, 0), (0.1, 0.1, 1), (0.19, 0.1, 1), (0.2, 0.2, 2), (1, 1.0, 10)):
+        found = at_most_false_alarms(peaks, good, stops, share)
+        assert isinstance(found, Choice)
+        assert found.sensitivity == pytest.approx(sensitivity)
+        assert found.counts == Counts(tp=0, fp=flagged, fn=0, tn=10 - flagged)
+        assert flagged == (peaks > np.float32(found.threshold)).sum()
+    assert at_most_false_alarms(peaks, good, stops, 0.1).reason == (
+        "The highest of 101 sensitivities that flags at most 10 % of the good images: 1 of 10 good images (10 %). It "
+        "was tuned on these same images, and there is no defect image: how many defects it misses is unknown."
+    )
+    assert "Even sensitivity 0.600 flags 6 of 10" in at_most_false_alarms(peaks, good, stops[60:], 0.1).reason
+    assert "misses stay unknown" in full_recall(peaks, good, stops).reason
 
 
 def test_goals_out_of_reach():

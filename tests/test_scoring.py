@@ -105,6 +105,24 @@ def test_the_command(category, tmp_path):
     assert "Traceback" not in failed.stderr
 
 
+def test_the_command_names_the_rule_for_masks_and_the_figures_of_both(category, tmp_path):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[8:19, 8:19] = 255  # 6 × 6 pixels of the map are touched, 5 × 5 centres lie inside
+    for path in (category / "ground_truth/spot").iterdir():
+        save(path, mask)
+    checkpoint = save_checkpoint(tmp_path / "tiny.safetensors", Draem((4, 4)).eval(), CARD)
+    command = ["score", "--checkpoint", str(checkpoint), "--data", str(category), "--out", str(tmp_path / "out")]
+    for rule, other in (("nearest", "any"), ("any", "nearest")):
+        done = CliRunner().invoke(cli.app, [*command, "--mask-downscaling", rule])
+        assert done.exit_code == 0, done.output
+        figures = json.loads((tmp_path / "out/metrics.json").read_text())
+        assert (figures["mask_downscaling"], figures["other_mask_downscaling"]["rule"]) == (rule, other)
+        both = f"aupro {figures['aupro']:.4f} ({figures['other_mask_downscaling']['aupro']:.4f})"
+        assert f"by mask downscaling {rule} (and by {other})" in done.output
+        assert both in done.output
+    assert CliRunner().invoke(cli.app, [*command, "--mask-downscaling", "bilinear"]).exit_code == 2
+
+
 def test_ctrl_c_says_how_to_go_on(category, tmp_path, monkeypatch):
     def interrupted(*_, on_progress, **__):
         on_progress(3, 9)
@@ -137,7 +155,10 @@ def test_pictures_of_one_pixel_and_of_mixed_sizes(tmp_path):
     predictor = Predictor(load_checkpoint(checkpoint), device="cpu", precision="float32")
     result = score_dataset(predictor, open_dataset(tmp_path / "mixed"), tmp_path / "out")
     assert result.maps.shape == (4, 32, 32)
-    assert result.problems == ()
+    assert result.problems == (
+        "1 picture is reduced more than 8 times, up to 9.38 times a side, to the map's 32 × 32 grid, where small "
+        "defects vanish: test/good/3.png.",
+    )
 
 
 def run(command):

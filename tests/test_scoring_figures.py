@@ -12,6 +12,7 @@ from draem_core.data.datasets import Sample
 from draem_core.scoring import measure
 
 SIDE = 64
+NO_MASK = "no NG picture has a mask"
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_without_masks_pixel_figures_are_undefined_and_image_figures_are_not(sco
     assert figures["pixel_auroc"] is figures["aupro"] is figures["per_defect"]["hole"]["pixel_ap"] is None
     assert figures["image_auroc"] is not None
     assert figures["undefined"].keys() == {"pixel"}
-    assert "every pixel is good" in figures["undefined"]["pixel"]
+    assert figures["undefined"]["pixel"] == figures["per_defect"]["hole"]["undefined"]["pixel"] == NO_MASK
 
 
 class Made:
@@ -106,3 +107,64 @@ def test_it_can_be_stopped_at_each_image(scored):
     asked = iter(range(5))
     with pytest.raises(RuntimeError):  # what a generator makes of StopIteration
         measure(samples, maps, scores, on_image=lambda: next(asked))
+
+
+def tall(folder: Path, drawn: dict[str, np.ndarray | bytes | None]) -> tuple[list[Sample], np.ndarray]:
+    """A good image and one "crack" for each mask, and their maps 4 × 4, brightest at the left."""
+    samples = [Sample(Path("-"), "test", "good", 0, None, "good")]
+    for name, mask in drawn.items():
+        path = folder / f"{name}.png"
+        if isinstance(mask, bytes):
+            path.write_bytes(mask)
+        elif mask is not None:
+            Image.fromarray(mask).save(path)
+        samples.append(Sample(Path("-"), "test", "crack", 1, None if mask is None else path, name))
+    ramp = np.repeat(np.linspace(0.9, 0.3, 4, dtype=np.float32)[None], 4, axis=0)
+    return samples, np.stack([ramp * 0.1, *([ramp] * len(drawn))])
+
+
+def scratch(columns: slice) -> np.ndarray:
+    """16 × 16: the map's four columns look at 2, 6, 10 and 14."""
+    mask = np.zeros((16, 16), bool)
+    mask[:, columns] = True
+    return mask
+
+
+def test_a_defect_that_vanishes_on_the_map_is_missed_and_the_other_rule_is_named(tmp_path):
+    """Of two defects the map finds one with no false alarm: AUPRO 1/2. Any coverage makes both the first column."""
+    samples, maps = tall(tmp_path, {"wide": scratch(slice(0, 4)), "thin": scratch(slice(3, 4))})
+    figures = measure(samples, maps, maps.max((1, 2)))
+    grids = [np.zeros((4, 4), bool), np.arange(16).reshape(4, 4) % 4 == 0, np.zeros((4, 4), bool)]
+    assert (figures["mask_downscaling"], figures["lost_regions"]) == ("nearest", 1)
+    assert figures["aupro"] == pytest.approx(metrics.aupro(maps, grids, lost_regions=1), abs=1e-9)
+    assert figures["aupro"] < 0.5
+    other = figures["other_mask_downscaling"]
+    assert (other["rule"], other["aupro"], other["pixel_auroc"]) == ("any", 1, 1)
+    assert other["per_defect"]["crack"]["aupro"] == 1
+    turned = measure(samples, maps, maps.max((1, 2)), mask_downscaling="any")
+    assert (turned["mask_downscaling"], turned["lost_regions"], turned["aupro"]) == ("any", 0, 1)
+    assert turned["other_mask_downscaling"]["rule"] == "nearest"
+    assert turned["other_mask_downscaling"]["aupro"] == figures["aupro"]
+
+
+def test_rules_that_agree_are_not_told_apart(tmp_path):
+    samples, maps = tall(tmp_path, {"wide": scratch(slice(0, 4))})
+    assert measure(samples, maps, maps.max((1, 2)))["other_mask_downscaling"] is None
+
+
+@pytest.mark.parametrize(
+    ("drawn", "reason"),
+    [
+        ({"a": None, "b": None}, NO_MASK),
+        ({"a": b"broken", "b": None}, "no mask of an NG picture can be read"),
+        ({"a": scratch(slice(0, 0)), "b": b"broken"}, "no mask of an NG picture marks a pixel"),
+        ({"a": scratch(slice(3, 4))}, "no mask of an NG picture has a pixel on the map's 4 × 4 grid"),
+    ],
+)
+def test_undefined_pixel_figures_have_their_true_reason(tmp_path, drawn, reason):
+    samples, maps = tall(tmp_path, drawn)
+    figures = measure(samples, maps, maps.max((1, 2)))
+    assert figures["undefined"] == figures["per_defect"]["crack"]["undefined"] == {"pixel": reason}
+    assert figures["pixel_auroc"] is figures["pixel_ap"] is None
+    # a region that is there and is never found has overlap 0; without a region there is no AUPRO
+    assert figures["aupro"] == (0.0 if figures["lost_regions"] else None)

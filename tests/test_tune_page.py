@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 from tiny_home import DEFECTS, GOOD
@@ -347,3 +348,38 @@ def test_few_images_are_warned_of_and_intervals_given(visit: Path) -> None:
     tables = [table.value for table in at.table]
     assert list(tables[0].index) == ["F1", "Precision", "Recall", "False-alarm rate", "AUROC"]
     assert [name.split(" (")[0] for name in tables[1].index] == ["tuned on", "checked on"]
+
+
+# --- masks and the map's grid, good pictures alone ------------------------------------------------------------------
+
+
+def test_the_rule_for_masks_is_offered_with_both_figures_and_changes_the_counts(home: Path) -> None:
+    for path in (home / TILES / "ground_truth").rglob("*.png"):
+        Image.fromarray(np.kron(np.array([[0, 1, 0]], np.uint8), np.ones((90, 30), np.uint8))).save(path)
+    at = tune()
+    said = words(at)
+    assert "By nearest pixel: pixel AUROC" in said
+    assert "; by any coverage: pixel AUROC" in said
+    nearest = shown(at).facts["defectTotal"]
+    at = settle(at.selectbox(key="mask_downscaling").set_value("any"))
+    assert at.selectbox(key="mask_downscaling").value == "any"
+    assert shown(at).facts["defectTotal"] > nearest
+
+
+def test_without_masks_the_page_gives_the_true_reason(home: Path) -> None:
+    shutil.rmtree(home / TILES / "ground_truth")
+    at = tune()
+    assert shown(at).facts["pixelReason"] == "no NG picture has a mask"
+    assert not [box for box in at.selectbox if box.key == "mask_downscaling"]
+
+
+def test_good_pictures_alone_give_a_threshold(home: Path) -> None:
+    for folder in (home / TILES / "test").iterdir():
+        if folder.name != "good":
+            shutil.rmtree(folder)
+    at = tune()
+    assert at.selectbox(key="goal").value == "Few false alarms"
+    said = words(at)
+    assert "of the good images" in said
+    assert "how many defects it misses is unknown" in said
+    assert "No goal can be set" not in said

@@ -201,3 +201,29 @@ def test_a_full_disk_is_told(scored: ScoredDataset, tmp_path: Path, monkeypatch:
     ):
         count_settings(scored, folder)
     assert [path.name for path in folder.iterdir()] == ["maps.npy"]
+
+
+def test_the_rule_for_masks_is_known_to_the_counts_and_to_the_results(tmp_path: Path) -> None:
+    """A scratch of 64 × 64 that 32 × 32 maps look past: rows 1, 3, 5 … are met, row 8 is not."""
+    root, out = make_category(tmp_path / "thing", good=2, spots=1), tmp_path / "out"
+    thin = np.zeros((64, 64), np.uint8)
+    thin[8, 10:30] = 255
+    save(root / "ground_truth/spot/0_mask.png", thin)
+    dataset = open_dataset(root)
+    rules = ("nearest", "any")
+    results = {rule: score_dataset(BrightnessPredictor(), dataset, out, mask_downscaling=rule) for rule in rules}
+    assert [results[rule].metrics["lost_regions"] for rule in rules] == [1, 0]
+    assert any("no pixel on the map's 32 × 32 grid" in problem for problem in results["nearest"].problems)
+    assert not any("grid" in problem for problem in results["any"].problems)
+    sets = {rule: count_settings(results[rule], out, mask_downscaling=rule) for rule in rules}
+    assert sets["nearest"].key != sets["any"].key
+    assert [sets[rule].grid.defect_total for rule in rules] == [0, 10]
+    for rule in rules:
+        assert sets[rule].grid.region_images.tolist() == [2]
+        assert sets[rule].mask_downscaling == rule
+        assert (out / ("counts.npz" if rule == "nearest" else "counts_any.npz")).exists()
+    everything = sets["nearest"].grid.at(1.0, 1, 0)
+    assert (everything.regions_found, everything.regions_total) == (0, 1)  # nothing finds it
+    assert (sets["any"].grid.at(1.0, 1, 0).regions_found, sets["nearest"].figures[0].aupro) == (1, 0.0)
+    again = score_dataset(BrightnessPredictor(), dataset, out)
+    assert again.metrics == results["nearest"].metrics

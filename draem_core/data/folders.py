@@ -122,6 +122,18 @@ def scan(path: Path) -> Folder:
     )
 
 
+def below(folder: Folder) -> dict[str, Path]:
+    """Return the pictures of a folder and of all folders in it, by their path below it; its own come first.
+
+    Folders that are links are not entered, so that nothing goes round in a circle. Raises OSError.
+    """
+    found = dict(folder.pictures)
+    for name, path in folder.folders.items():
+        if not path.is_symlink():
+            found |= {f"{name}/{inner}": picture for inner, picture in below(scan(path)).items()}
+    return found
+
+
 def stem_of(name: str) -> str:
     """Return the name without its suffix, in lower case: what a picture and its mask have in common."""
     return name.rpartition(".")[0].lower()

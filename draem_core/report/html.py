@@ -150,6 +150,8 @@ def _measurements(measured: Sequence[Measured]) -> str:
         place = f"{one.dataset}{f', {one.split}' if one.split else ''}"
         images = f"{one.good} good, {one.defect} defect" + (f", {one.unlabelled} unlabelled" if one.unlabelled else "")
         origin = "the setting was chosen on these" if one.tuned_on_these else "not used to choose the setting"
+        if one.mask_downscaling == "any":
+            origin += "; a map pixel is defect where any part of a mask's defect lies in it"
         tables.append(_table(place, {"Images": f"{images}; {origin}"} | _named_figures(one.figures)))
     return _section("Figures saved with the recipe", f'<div class="columns">{"".join(tables)}</div>') if tables else ""
 

@@ -4,14 +4,16 @@ Reads maps and masks one at a time. Knows no networks and writes nothing.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from draem_core import metrics
-from draem_core.data.datasets import Sample, read_mask
+from draem_core.data.datasets import Sample, read_full_mask
+from draem_core.data.masks import lost_regions, to_grid
 from draem_core.errors import ImageError
+from draem_core.grid_mask import MASK_DOWNSCALINGS, GridMask, MaskDownscaling
 from draem_core.sweep import ThresholdSweep
 
 METRIC_NAMES = (
@@ -29,7 +31,11 @@ class Maps(Protocol):
 
 
 def measure(
-    samples: Sequence[Sample], maps: Maps, scores: np.ndarray, on_image: Callable[[], object] = lambda: None
+    samples: Sequence[Sample],
+    maps: Maps,
+    scores: np.ndarray,
+    on_image: Callable[[], object] = lambda: None,
+    mask_downscaling: MaskDownscaling = "nearest",
 ) -> dict[str, Any]:
     """Return every figure of METRIC_NAMES, ``images``, ``per_defect`` with the same names, and ``undefined``.
 
@@ -41,18 +47,25 @@ def measure(
     thresholds of its 40,000 count as ties, which moves them by 1e-5 or so on twenty maps and by less on more. Memory
     does not grow with the number of images but for their scores.
 
+    ``mask_downscaling`` in the result says by which rule masks came to the map's grid. ``other_mask_downscaling`` has
+    the pixel figures by the other rule, in all and ``per_defect``; it is None where both give the same masks. A true
+    region that has no pixel on the grid counts as missed; ``lost_regions`` says how many there are.
+
     Args:
         samples: N test images, at least one.
         maps: N raw anomaly maps (H, W) float32 of one size, without NaN.
         scores: (N,) image scores.
         on_image: called before each map is read; what it raises ends the work.
+        mask_downscaling: the rule, see `to_grid`.
     """
     height, width = maps[0].shape
     groups: dict[tuple[int | None, str], list[int]] = {}
     for index, sample in enumerate(samples):
         groups.setdefault((sample.label, sample.kind if sample.label else ""), []).append(index)
+    good = groups.pop((0, ""), [])
+    rules = {rule: _Truths(samples, (height, width), rule) for rule in MASK_DOWNSCALINGS}
 
-    def count_pixels(indices: list[int]) -> ThresholdSweep:
+    def count_pixels(indices: list[int], truths: _Truths) -> ThresholdSweep:
         """Count the images that have ground truth, each map and mask read when its turn comes."""
         chosen = [index for index in indices if samples[index].label == 0 or samples[index].mask_path is not None]
 
@@ -62,47 +75,98 @@ def measure(
 
         return ThresholdSweep.from_maps(
             (map_of(index) for index in chosen),
-            (_truth(samples[index], (height, width)) for index in chosen),
+            (truths.read(index) for index in chosen),
             _AS_IT_IS,
             labels=(bool(samples[index].label) for index in chosen),
         )
 
-    good = groups.pop((0, ""), [])
-    good_pixels = total = count_pixels(good)
-    per_defect = {}
-    for (label, kind), indices in sorted(groups.items(), key=lambda group: group[0][1]):
-        pixels = count_pixels(indices)
-        total = ThresholdSweep.merge([total, pixels])
-        if label == 1:
-            both = ThresholdSweep.merge([good_pixels, pixels])
-            chosen = good + indices
-            figures = _figures([samples[index] for index in chosen], scores[chosen], both)
-            per_defect[kind] = {**figures, "images": len(indices)}
+    good_pixels = count_pixels(good, rules[mask_downscaling])
+
+    def count_kinds(truths: _Truths) -> tuple[ThresholdSweep, dict[tuple[int | None, str], ThresholdSweep]]:
+        kinds = {key: count_pixels(groups[key], truths) for key in sorted(groups, key=lambda group: group[1])}
+        return ThresholdSweep.merge([good_pixels, *kinds.values()]), kinds
+
+    total, kinds = count_kinds(rules[mask_downscaling])
+    own = rules.pop(mask_downscaling)
+    ((other_rule, others),) = rules.items()
+    other_total, other_kinds = count_kinds(others) if own.differ else (total, kinds)
+    per_defect, other_per_defect = {}, {}
+    for key, indices in sorted(groups.items(), key=lambda group: group[0][1]):
+        if key[0] != 1:
+            continue
+        chosen = good + indices
+        both = ThresholdSweep.merge([good_pixels, kinds[key]])
+        figures = _figures([samples[index] for index in chosen], scores[chosen], both)
+        reasons = own.reasons([samples[index] for index in chosen], both, indices)
+        per_defect[key[1]] = {**figures, "images": len(indices), "undefined": reasons}
+        other_per_defect[key[1]] = _pixel_figures(ThresholdSweep.merge([good_pixels, other_kinds[key]]))
+    other = {"rule": other_rule, **_pixel_figures(other_total), "per_defect": other_per_defect}
     return {
         **_figures(samples, scores, total),
         "images": len(samples),
-        "undefined": _reasons(samples, total),
+        "undefined": own.reasons(samples, total, range(len(samples))),
+        "mask_downscaling": mask_downscaling,
+        "lost_regions": own.lost,
+        "other_mask_downscaling": other if own.differ else None,
         "per_defect": per_defect,
     }
 
 
-def _truth(sample: Sample, shape: tuple[int, int]) -> np.ndarray | None:
-    """Return the ground truth on the map's grid; None where it cannot be read."""
-    try:
-        return read_mask(sample, shape)
-    except ImageError:
-        return None  # ``mask_problems`` names it
+class _Truths:
+    """The samples' ground truth on the map's grid by one rule, and what has become of it there."""
+
+    def __init__(self, samples: Sequence[Sample], shape: tuple[int, int], rule: MaskDownscaling) -> None:
+        self._samples, self._shape, self._rule = samples, shape, rule
+        self._unreadable: set[int] = set()
+        self._empty: set[int] = set()  # as drawn
+        self.lost = 0
+        self.differ = False
+
+    def read(self, index: int) -> GridMask | None:
+        """Return an image's ground truth; None where it cannot be read."""
+        try:
+            mask = read_full_mask(self._samples[index], self._shape)
+        except ImageError:
+            self._unreadable.add(index)  # ``mask_problems`` names it
+            return None
+        if mask is None:
+            return None
+        if not mask.any():
+            self._empty.add(index)
+        own, *others = (to_grid(mask, self._shape, rule) for rule in (self._rule, *MASK_DOWNSCALINGS))
+        self.differ |= not all(np.array_equal(own, other) for other in others)
+        lost = lost_regions(mask, self._shape, self._rule)
+        self.lost += lost
+        return GridMask(own, lost)
+
+    def reasons(self, samples: Sequence[Sample], pixels: ThresholdSweep, indices: Iterable[int]) -> dict[str, str]:
+        """Return why figures of ``samples`` are undefined, by "image" and "pixel"; ``indices`` hold their defects."""
+        labels = np.array([sample.label for sample in samples if sample.label is not None])
+        present = np.array([True] * bool(pixels.defect_pixels.any()) + [False] * bool(pixels.good_pixels.any()))
+        found = {
+            "image": metrics.undefined_reason(labels, "image"),
+            "pixel": metrics.undefined_reason(present, "pixel"),
+        }
+        defects = [index for index in indices if self._samples[index].label == 1]
+        if found["pixel"] and defects and not pixels.defect_pixels.any():
+            found["pixel"] = self._why_no_defect(defects)
+        return {level: reason for level, reason in found.items() if reason}
+
+    def _why_no_defect(self, defects: list[int]) -> str:
+        masked = [index for index in defects if self._samples[index].mask_path is not None]
+        if not masked:
+            return "no NG picture has a mask"
+        readable = [index for index in masked if index not in self._unreadable]
+        if not readable:
+            return "no mask of an NG picture can be read"
+        if all(index in self._empty for index in readable):
+            return "no mask of an NG picture marks a pixel"
+        return f"no mask of an NG picture has a pixel on the map's {self._shape[0]} × {self._shape[1]} grid"
 
 
-def _figures(samples: Sequence[Sample], scores: np.ndarray, pixels: ThresholdSweep) -> dict[str, float | None]:
-    labelled = [index for index, sample in enumerate(samples) if sample.label is not None]
-    images = metrics.Ranking.of_images(scores[labelled], np.array([samples[index].label for index in labelled], int))
-    image_best, of_pixels = images.f1max(), pixels.figures[0]
+def _pixel_figures(pixels: ThresholdSweep) -> dict[str, float | None]:
+    of_pixels = pixels.figures[0]
     figures = {
-        "image_auroc": images.auroc(),
-        "image_ap": images.average_precision(),
-        "image_f1max": image_best.f1,
-        "image_f1max_threshold": image_best.threshold,
         "pixel_auroc": of_pixels.pixel_auroc,
         "pixel_ap": of_pixels.pixel_ap,
         "pixel_f1max": of_pixels.pixel_f1max.f1,
@@ -112,12 +176,15 @@ def _figures(samples: Sequence[Sample], scores: np.ndarray, pixels: ThresholdSwe
     return {name: None if math.isnan(value) else value for name, value in figures.items()}
 
 
-def _reasons(samples: Sequence[Sample], pixels: ThresholdSweep) -> dict[str, str]:
-    """Return why image and pixel figures are undefined, by "image" and "pixel"."""
-    labels = np.array([sample.label for sample in samples if sample.label is not None])
-    present = np.array([True] * bool(pixels.defect_pixels.any()) + [False] * bool(pixels.good_pixels.any()))
-    found = {
-        "image": metrics.undefined_reason(labels, "image"),
-        "pixel": metrics.undefined_reason(present, "pixel"),
+def _figures(samples: Sequence[Sample], scores: np.ndarray, pixels: ThresholdSweep) -> dict[str, float | None]:
+    labelled = [index for index, sample in enumerate(samples) if sample.label is not None]
+    images = metrics.Ranking.of_images(scores[labelled], np.array([samples[index].label for index in labelled], int))
+    image_best = images.f1max()
+    figures = {
+        "image_auroc": images.auroc(),
+        "image_ap": images.average_precision(),
+        "image_f1max": image_best.f1,
+        "image_f1max_threshold": image_best.threshold,
     }
-    return {level: reason for level, reason in found.items() if reason}
+    defined = {name: None if math.isnan(value) else value for name, value in figures.items()}
+    return defined | _pixel_figures(pixels)

@@ -11,10 +11,14 @@ from pathlib import Path
 
 from draem_core.data.datasets import Dataset
 from draem_core.data.depth import bit_depth
+from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference import Predictor
 
 FORMAT = 1
 """Raise it when the code comes to give other maps, scores or figures from the same files."""
+
+FIGURES_FORMAT = 2
+"""Raise it when the code comes to give other figures or problems from the same maps."""
 
 # a card without normalisation leaves that field out, so that its key stays what it was before there was one
 _MAP_FIELDS = {"digest", "input_size", "resize_filter", "normalisation", "color_order", "concat_order", "score_rule"}
@@ -61,15 +65,15 @@ def score_key(predictor: Predictor, dataset: Dataset) -> str:
     return _digest([network_key(predictor), str(dataset.root)])
 
 
-def figures_key(network: str, dataset: Dataset, digests: Mapping[str, str]) -> str:
+def figures_key(network: str, dataset: Dataset, digests: Mapping[str, str], mask_downscaling: MaskDownscaling) -> str:
     """Return 32 hex digits of all that the figures and problems follow from.
 
-    That is the network's key, the test pictures' names, labels and content, and the masks' stamps. ``digests`` holds
-    a digest by name for each picture whose file could be read.
+    That is the network's key, the test pictures' names, labels and content, the masks' stamps, and the rule by which
+    masks come to the map's grid. ``digests`` holds a digest by name for each picture whose file could be read.
     """
     pictures = [(one.name, one.kind, one.label, digests.get(one.name)) for one in dataset.test]
-    masks = [(one.name, _mask_stamp(one.mask_path)) for one in dataset.samples if one.mask_path is not None]
-    return _digest([network, pictures, masks])
+    masks = [(one.name, [_mask_stamp(path) for path in one.mask_paths]) for one in dataset.samples if one.mask_paths]
+    return _digest([FIGURES_FORMAT, network, pictures, masks, mask_downscaling])
 
 
 def content_digest(content: bytes) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from draem_core.atomic import write_atomically
-from draem_core.data.datasets import Dataset, Sample, mask_problems
+from draem_core.data.datasets import Dataset, Sample, mask_problems, reduction_problems
+from draem_core.grid_mask import MaskDownscaling
 from draem_core.report.cells import table_csv
 from draem_core.scoring.figures import Maps, measure
 from draem_core.scoring.journal import Record
@@ -39,7 +40,9 @@ class ScoredDataset:
     problems: tuple[str, ...]
 
 
-def read_results(out: Path, network: str, dataset: Dataset, records: Mapping[str, Record]) -> ScoredDataset | None:
+def read_results(
+    out: Path, network: str, dataset: Dataset, records: Mapping[str, Record], mask_downscaling: MaskDownscaling
+) -> ScoredDataset | None:
     """Return what `write_results` wrote, or None where a file is missing or anything has changed since.
 
     Args:
@@ -52,7 +55,8 @@ def read_results(out: Path, network: str, dataset: Dataset, records: Mapping[str
         maps = np.load(out / MAPS, mmap_mode="r")
     except (OSError, ValueError):
         return None
-    if complete["key"] != _key(network, dataset, records) or not all((out / name).exists() for name in (TABLE, CSV)):
+    key = _key(network, dataset, records, mask_downscaling)
+    if complete["key"] != key or not all((out / name).exists() for name in (TABLE, CSV)):
         return None
     return _scored(dataset, maps, records, figures, complete["mask_problems"])
 
@@ -64,6 +68,7 @@ def write_results(
     records: Mapping[str, Record],
     maps: Maps,
     on_image: Callable[[], object],
+    mask_downscaling: MaskDownscaling,
 ) -> ScoredDataset:
     """Measure, and write ``scores.parquet``, ``scores.csv``, ``metrics.json``; at least one record has no problem.
 
@@ -74,7 +79,7 @@ def write_results(
     forget_results(out)
     samples, scores = _usable(dataset, records)
     seconds = sum(records[sample.name].seconds for sample in samples)
-    figures = {**measure(samples, maps, scores, on_image), "seconds": round(seconds, 3)}
+    figures = {**measure(samples, maps, scores, on_image, mask_downscaling), "seconds": round(seconds, 3)}
     table = pd.DataFrame(
         {
             "file": [sample.name for sample in samples],
@@ -83,11 +88,13 @@ def write_results(
             "image_score": scores,
         }
     )
-    of_masks = mask_problems(dataset, on_image)
+    height, width = maps[0].shape
+    of_masks = mask_problems(dataset, on_image, (height, width), mask_downscaling)
+    of_masks += reduction_problems(samples, (height, width), on_image)
     write_atomically(out / TABLE, lambda file: table.to_parquet(file, index=False))
     write_atomically(out / CSV, table_csv(table))
     write_atomically(out / METRICS, json.dumps(figures, indent=2, allow_nan=False).encode())
-    complete = {"key": _key(network, dataset, records), "mask_problems": of_masks}
+    complete = {"key": _key(network, dataset, records, mask_downscaling), "mask_problems": of_masks}
     write_atomically(out / COMPLETE, json.dumps(complete).encode())
     return _scored(dataset, np.load(out / MAPS, mmap_mode="r"), records, figures, of_masks)
 
@@ -111,5 +118,6 @@ def _usable(dataset: Dataset, records: Mapping[str, Record]) -> tuple[tuple[Samp
     return samples, np.array([records[sample.name].score for sample in samples], np.float32)
 
 
-def _key(network: str, dataset: Dataset, records: Mapping[str, Record]) -> str:
-    return figures_key(network, dataset, {name: record.digest for name, record in records.items()})
+def _key(network: str, dataset: Dataset, records: Mapping[str, Record], mask_downscaling: MaskDownscaling) -> str:
+    digests = {name: record.digest for name, record in records.items()}
+    return figures_key(network, dataset, digests, mask_downscaling)

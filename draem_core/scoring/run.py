@@ -16,6 +16,7 @@ import numpy as np
 from draem_core.data.datasets import Dataset, Sample
 from draem_core.data.depth import depth_note
 from draem_core.errors import Cancelled, DatasetError, ScoringError
+from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference import Predictor
 from draem_core.scoring.journal import Journal, Record
 from draem_core.scoring.keys import Stamp, network_key
@@ -34,6 +35,7 @@ def score_dataset(
     out: Path,
     *,
     batch_size: int = 8,
+    mask_downscaling: MaskDownscaling = "nearest",
     on_progress: Callable[[int, int], object] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> ScoredDataset:
@@ -45,6 +47,7 @@ def score_dataset(
     read, or whose map holds NaN, is left out and named in ``problems``.
 
     Args:
+        mask_downscaling: how masks come to the map's grid, see `to_grid`; another one only measures anew.
         on_progress: called with (images done, images in all): once with those done before, then after each batch.
         cancelled: asked before each batch, and for each image while measuring; True ends the work.
 
@@ -58,7 +61,8 @@ def score_dataset(
     out, key = Path(out), network_key(predictor)
     watch = _Watch(len(dataset.test), on_progress, cancelled)
     with _disk_told(out, watch):
-        if (known := _known_if_unchanged(out, key, dataset)) and (scored := read_results(out, key, dataset, known)):
+        known = _known_if_unchanged(out, key, dataset)
+        if known and (scored := read_results(out, key, dataset, known, mask_downscaling)):
             watch.tell(len(dataset.test))
             return replace(scored, problems=(*_depth_notes(known), *scored.problems))
         out.mkdir(parents=True, exist_ok=True)
@@ -70,7 +74,7 @@ def score_dataset(
                 reasons = [*unreadable.values(), *(record.problem for record in records.values())]
                 why = f"The first: {reasons[0]}" if reasons else "Put pictures into its test folder."
                 raise DatasetError(f"{dataset.root} has no test image that can be scored. {why}")
-            scored = _complete(out, key, dataset, store, records, watch)
+            scored = _complete(out, key, dataset, store, records, watch, mask_downscaling)
     notes = [f"{out} held the results of another network; they were replaced."] if store.replaces_another else []
     return replace(scored, problems=(*notes, *_depth_notes(records), *scored.problems, *unreadable.values()))
 
@@ -161,7 +165,13 @@ def _predicted(
 
 
 def _complete(
-    out: Path, key: str, dataset: Dataset, store: ScoreStore, records: Mapping[str, Record], watch: _Watch
+    out: Path,
+    key: str,
+    dataset: Dataset,
+    store: ScoreStore,
+    records: Mapping[str, Record],
+    watch: _Watch,
+    mask_downscaling: MaskDownscaling,
 ) -> ScoredDataset:
     """Bring ``maps.npy`` and the results in line with the records; nothing is written where they are already."""
     names = [name for name, record in records.items() if not record.problem]
@@ -169,9 +179,9 @@ def _complete(
         forget_results(out)
         store.install(names)
     store.remove_partial()
-    if scored := read_results(out, key, dataset, records):
+    if scored := read_results(out, key, dataset, records, mask_downscaling):
         return scored
-    return write_results(out, key, dataset, records, store.maps, watch.check)
+    return write_results(out, key, dataset, records, store.maps, watch.check, mask_downscaling)
 
 
 @contextmanager

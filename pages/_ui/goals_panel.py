@@ -29,12 +29,15 @@ def goal_settings() -> TunerSettings | None:
 
 def render_goals(tuning: TuningSet, settings: TunerSettings) -> None:
     """Draw the goals; each is worked out at the present kernel size and minimum area."""
+    names = [_BEST_F1, _RECALL, _ALARMS, _COST, _ZONES]
+    if not tuning.grid.image_labels.any():
+        names.sort(key=lambda name: name != _ALARMS)  # the one that good images alone can meet
     with st.container(border=True):
         left, right = st.columns([2, 5], vertical_alignment="center")
         with left:
             goal = st.selectbox(
                 "Goal",
-                [_BEST_F1, _RECALL, _ALARMS, _COST, _ZONES],
+                names,
                 key="goal",
                 help="Each works out the sensitivity that means it, at the present kernel size and minimum area.",
             )

@@ -7,6 +7,7 @@ file is noticed and two sessions never see each other's results. Entries are fro
 import base64
 import gc
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,21 @@ import streamlit as st
 
 from draem_core.checkpoints import list_checkpoints, load_checkpoint
 from draem_core.checkpoints.files import name_of
-from draem_core.data.datasets import Dataset, Sample, find_datasets, open_dataset, read_mask
+from draem_core.data.datasets import (
+    STRONG_REDUCTION,
+    Dataset,
+    Sample,
+    find_datasets,
+    open_dataset,
+    read_full_mask,
+    read_mask,
+    reduction,
+)
 from draem_core.data.depth import depth_note
 from draem_core.data.folders import unreadable_names, unreadable_note
 from draem_core.data.images import read_image, read_with_highest, thumbnail
-from draem_core.data.wording import is_text
+from draem_core.data.masks import lost_regions, regions_below_a_pixel
+from draem_core.data.wording import count, is_text
 from draem_core.diagnostics import Figures, Finding, diagnose
 from draem_core.errors import DraemError, ImageError
 from draem_core.inference import Predictor
@@ -185,13 +196,50 @@ def gt_mask(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
     sample = picture.sample
     if sample is None or sample.label is None:
         return None
-    truth = sample.mask_path
-    return _gt_mask(sample, shape, truth.stat().st_mtime_ns if truth and truth.exists() else 0)
+    return _gt_mask(sample, shape, _modified(sample))
 
 
 @cached_by_bytes(128 * MB)
-def _gt_mask(sample: Sample, shape: tuple[int, int], modified: int) -> np.ndarray | None:
+def _gt_mask(sample: Sample, shape: tuple[int, int], modified: tuple[int, ...]) -> np.ndarray | None:
     return read_mask(sample, shape)
+
+
+def _modified(sample: Sample) -> tuple[int, ...]:
+    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in sample.mask_paths)
+
+
+def grid_notes(picture: Picture, grid: tuple[int, int]) -> tuple[str, ...]:
+    """Return sentences about what a picture and its mask lose on the way to the map's ``grid`` (H, W)."""
+    times = reduction(picture.pixels.shape[:2], grid)
+    notes = []
+    if times > STRONG_REDUCTION:
+        notes.append(
+            f"The picture is reduced {times:.3g} times to the map's {grid[0]} × {grid[1]} grid: a defect of less than "
+            f"{times:.0f} pixels across may leave no trace."
+        )
+    if picture.sample is not None and picture.sample.label == 1:
+        with suppress(ImageError):  # told where the mask itself is read
+            notes += _lost_defects(picture.sample, grid, _modified(picture.sample))
+    return tuple(notes)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _lost_defects(sample: Sample, grid: tuple[int, int], modified: tuple[int, ...]) -> list[str]:
+    mask = read_full_mask(sample, grid)
+    if mask is None:
+        return []
+    lost, small = lost_regions(mask, grid), regions_below_a_pixel(mask, grid)
+    notes = []
+    if small:
+        notes.append(
+            f"{count(small, 'defect')} of the mask {'is' if small == 1 else 'are'} smaller than one map pixel."
+        )
+    if lost:
+        notes.append(
+            f"{count(lost, 'defect')} of the mask {'has' if lost == 1 else 'have'} no pixel on the map's {grid[0]} × "
+            f"{grid[1]} grid, so the outline does not show {'it' if lost == 1 else 'them'}."
+        )
+    return notes
 
 
 def payload(predictor: Predictor, picture: Picture, truth: np.ndarray | None) -> bytes:

@@ -135,6 +135,7 @@ def _measured(scored: Scored, settings: TunerSettings) -> Measured:
         unlabelled=tuning.unlabelled,
         dataset_digest=tuning.key,
         tuned_on_these=True,
+        mask_downscaling=tuning.mask_downscaling,
         figures=figures,
     )
 

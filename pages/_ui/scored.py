@@ -7,6 +7,7 @@ import streamlit as st
 
 from draem_core.data.datasets import Dataset
 from draem_core.durations import spoken_time
+from draem_core.grid_mask import MASK_DOWNSCALINGS, MaskDownscaling
 from draem_core.inference import Predictor
 from draem_core.scoring import ScoredDataset, score_dataset, score_key
 from draem_core.tuning import TuningSet, count_settings
@@ -18,6 +19,8 @@ from pages._ui.tuner import Entry, pack
 
 _ASK_ABOVE = 400  # images; fewer are scored without a click
 _THUMBNAILS = 2000  # shown in the gallery; the images after these are named alone
+_DOWNSCALING = "_mask_downscaling"  # in the session, for the widget's own state ends where the page shows progress
+_DOWNSCALING_NAMES: dict[MaskDownscaling, str] = {"nearest": "nearest pixel", "any": "any coverage"}
 _GLANCE = 0.6  # s that a page waits before it shows progress: unchanged results are there by then
 
 
@@ -40,27 +43,65 @@ def scored_dataset(workspace: Workspace) -> Scored | None:
     """Return the workspace's dataset, scored; None while the work goes on or after saying what to do."""
     dataset, predictor = workspace.dataset, workspace.predictor
     assert dataset is not None
-    key = score_key(predictor, dataset)
+    folder = score_key(predictor, dataset)
+    downscaling: MaskDownscaling = st.session_state.get(_DOWNSCALING, "nearest")
+    key = f"{folder} {downscaling}"
     job = _jobs().get(key, dataset)
     if job is None:
-        known = (score_folder() / key / "metrics.json").exists()
+        known = (score_folder() / folder / "metrics.json").exists()
         if not known and len(dataset.test) > _ASK_ABOVE and not _asked_to_start(dataset):
             return None
-        job = _jobs().start(key, dataset, _work(predictor, dataset, key))
+        job = _jobs().start(key, dataset, _work(predictor, dataset, folder, downscaling))
     if not job.wait(_GLANCE):
         _watch(job)
         return None
     if job.failed:
         st.error(str(job.failed), icon=":material/pause_circle:" if job.was_cancelled else ":material/error:")
         if st.button("Go on" if job.was_cancelled else "Try again", type="primary"):
-            _jobs().start(key, dataset, _work(predictor, dataset, key))
+            _jobs().start(key, dataset, _work(predictor, dataset, folder, downscaling))
             st.rerun()
         return None
     for problem in job.result.scored.problems[:5]:
         st.warning(problem, icon=":material/broken_image:")
     if len(job.result.scored.problems) > 5:
         st.caption(f"and {len(job.result.scored.problems) - 5} more problems, all listed in the report")
+    _render_mask_downscaling(job.result)
     return job.result
+
+
+def _render_mask_downscaling(scored: Scored) -> None:
+    """Offer the rule by which masks come to the map's grid, with both rules' figures; nothing where they agree."""
+    metrics = scored.scored.metrics
+    other = metrics["other_mask_downscaling"]
+    if other is None:
+        return
+    figures = {metrics["mask_downscaling"]: metrics, other["rule"]: other}
+    left, right = st.columns([2, 5], vertical_alignment="center")
+    left.selectbox(
+        "Masks on the map's grid",
+        MASK_DOWNSCALINGS,
+        MASK_DOWNSCALINGS.index(scored.tuning.mask_downscaling),
+        format_func=lambda rule: _DOWNSCALING_NAMES[rule],
+        key="mask_downscaling",
+        on_change=_take_over_downscaling,
+        help="Masks are finer than the map. A pixel of the map is defect where the mask's pixel under its centre is, "
+        "or where any part of a defect lies in it. All pixel figures below follow.",
+    )
+    lines = [
+        f"{_DOWNSCALING_NAMES[rule]}: pixel AUROC {_number(row['pixel_auroc'])}, AP {_number(row['pixel_ap'])}, "
+        f"F1max {_number(row['pixel_f1max'])}, AUPRO {_number(row['aupro'])}"
+        for rule in MASK_DOWNSCALINGS
+        for row in (figures[rule],)
+    ]
+    right.caption("By " + "; by ".join(lines) + " (raw maps, no opening).")
+
+
+def _take_over_downscaling() -> None:
+    st.session_state[_DOWNSCALING] = st.session_state["mask_downscaling"]
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
 
 
 def _asked_to_start(dataset: Dataset) -> bool:
@@ -72,7 +113,9 @@ def _asked_to_start(dataset: Dataset) -> bool:
     return st.button("Score the dataset", type="primary", icon=":material/play_arrow:")
 
 
-def _work(predictor: Predictor, dataset: Dataset, key: str) -> Callable[[Progress], Scored]:
+def _work(
+    predictor: Predictor, dataset: Dataset, key: str, downscaling: MaskDownscaling
+) -> Callable[[Progress], Scored]:
     folder = score_folder() / key
 
     def work(progress: Progress) -> Scored:
@@ -81,7 +124,7 @@ def _work(predictor: Predictor, dataset: Dataset, key: str) -> Callable[[Progres
             predictor, dataset, folder, on_progress=progress.begin("Running the network"), cancelled=stop
         )
         tell = progress.begin("Counting every setting")
-        tuning = count_settings(scored, folder, on_progress=tell, cancelled=stop)
+        tuning = count_settings(scored, folder, mask_downscaling=downscaling, on_progress=tell, cancelled=stop)
         tell = progress.begin("Drawing thumbnails")
         entries = []
         for done, sample in enumerate(tuning.samples):
@@ -89,7 +132,9 @@ def _work(predictor: Predictor, dataset: Dataset, key: str) -> Callable[[Progres
             entries.append(Entry(sample.name, sample.kind, thumbnail))
             tell(done + 1, len(tuning.samples))
         title = "/".join(dataset.root.parts[-2:])
-        return Scored(dataset, scored, tuning, pack(title, tuning.grid, tuning.figures, entries, tuning.key))
+        reason = scored.metrics["undefined"].get("pixel", "")
+        payload = pack(title, tuning.grid, tuning.figures, entries, tuning.key, pixel_reason=reason)
+        return Scored(dataset, scored, tuning, payload)
 
     return work
 

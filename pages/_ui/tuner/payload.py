@@ -24,11 +24,19 @@ class Entry:
     thumbnail: str
 
 
-def pack(title: str, grid: SettingsGrid, figures: Sequence[Figures], entries: Sequence[Entry], digest: str) -> bytes:
+def pack(
+    title: str,
+    grid: SettingsGrid,
+    figures: Sequence[Figures],
+    entries: Sequence[Entry],
+    digest: str,
+    *,
+    pixel_reason: str = "",
+) -> bytes:
     """The tuner's payload for one scored dataset. Cache it: an unchanged payload costs nothing on a rerun.
 
     figures: one for each kernel size of the grid. entries: one for each image of the grid, in its order.
-    digest: changes when anything in here does.
+    digest: changes when anything in here does. pixel_reason: why pixel figures are undefined, where they are.
 
     Raises ValueError where they are not as many.
     """
@@ -55,6 +63,7 @@ def pack(title: str, grid: SettingsGrid, figures: Sequence[Figures], entries: Se
         "minAreas": grid.min_areas,
         "defectTotal": grid.defect_total,
         "goodTotal": grid.good_total,
+        "pixelReason": pixel_reason,
         "images": [asdict(entry) for entry in entries],
         "figures": [_shown(one) for one in figures],
         "arrays": [[name, arrays[name].dtype.name, arrays[name].size, len(blob)] for name, blob in blobs.items()],

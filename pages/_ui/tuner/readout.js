@@ -11,6 +11,7 @@ function createReadout(root, data, counts) {
 
   const putScore = (name, { value, reason }) => put(name, formatScore(value), reason);
   const putFigure = (name, value, reason) => put(name, formatScore(value), value === null ? reason : "");
+  const noPixels = data.pixelReason ? `Undefined: ${data.pixelReason}` : NO_MASKS;
   const imageReason = counts.defects ? NO_GOOD_IMAGES : NO_DEFECT_IMAGES;
 
   put("title", data.title, data.title);
@@ -28,13 +29,13 @@ function createReadout(root, data, counts) {
         put(`${zone}Share`, formatPercent((good + defect) / counts.images));
       }
       const images = scoresOf(image, NO_DEFECT_IMAGES, NO_GOOD_IMAGES);
-      const pixels = scoresOf(pixel, NO_MASKS, NO_MASKS);
+      const pixels = scoresOf(pixel, noPixels, noPixels);
       for (const name of ["f1", "precision", "recall", "falseAlarms"]) putScore(`image-${name}`, images[name]);
       for (const name of ["f1", "iou", "precision", "recall"]) putScore(`pixel-${name}`, pixels[name]);
       putFigure("image-auroc", figures.image_auroc, imageReason);
       putFigure("image-ap", figures.image_ap, imageReason);
-      for (const name of ["auroc", "ap"]) putFigure(`pixel-${name}`, figures[`pixel_${name}`], NO_MASKS);
-      putFigure("aupro", figures.aupro, NO_MASKS);
+      for (const name of ["auroc", "ap"]) putFigure(`pixel-${name}`, figures[`pixel_${name}`], noPixels);
+      putFigure("aupro", figures.aupro, noPixels);
       put("found", regions.total ? `${formatCount(regions.found)} of ${formatCount(regions.total)}` : UNDEFINED);
       put("blobs", formatCount(blobs.left));
       put("erased", formatCount(regions.erased));
