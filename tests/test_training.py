@@ -234,6 +234,16 @@ def test_short_floats_learn_too(tmp_path, images, textures, precision):
     assert reports[-1].l2 < 0.8 * reports[0].l2
 
 
+def test_a_float_that_the_device_cannot_train_in_is_refused_in_a_sentence(tmp_path, images, textures, monkeypatch):
+    def lacks(*_, **__):
+        raise RuntimeError("there is no such float here")
+
+    monkeypatch.setattr("draem_core.training.evaluation.autocast", lacks)
+    told = r"cpu cannot train in float16: there is no such float here\. Take --precision auto or float32\."
+    with pytest.raises(ConfigError, match=told):
+        train(config(tmp_path, precision="float16"), images, textures)
+
+
 def test_float16_steps_that_overflow_are_left_out(tmp_path, images, textures, monkeypatch):
     healthy, calls = layers.gradient_norms, itertools.count()
 
