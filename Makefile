@@ -20,8 +20,7 @@ lint: $(VENV)/.installed-dev
 
 unit: $(VENV)/.installed-dev demo
 	sh tests/install_browser.sh
-	# frame-by-frame browser tests may starve beside others: what failed gets one more try, alone
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile || OMP_NUM_THREADS=1 $(BIN)/python -m pytest --last-failed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15
 
 acceptance: $(VENV)/.installed-dev
 	@if [ -d ../shared/acceptance ]; then $(BIN)/python -m pytest ../shared/acceptance -q -p no:cacheprovider; \

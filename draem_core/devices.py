@@ -8,6 +8,15 @@ import torch
 
 from draem_core.errors import DraemError
 
+# what decides how fast a network runs, and what torch calls it; any of the names will do
+_X86_FEATURES = {
+    "AVX2": ("avx2",),
+    "AVX-512": ("avx512_f", "avx512"),
+    "bfloat16": ("avx512_bf16", "amx_bf16"),
+    "AMX": ("amx_tile",),
+}
+_ARM_FEATURES = {"NEON": ("neon",), "SVE": ("sve",), "bfloat16": ("bf16",)}
+
 
 def pick_device(name: str) -> torch.device:
     """Return the device called ``name``; "auto" takes cuda, then mps, then cpu.
@@ -40,8 +49,21 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
-        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        return any(map(_processor_has, _X86_FEATURES["bfloat16"]))  # on Arm nobody has measured it yet
     return False
+
+
+def processor_features() -> dict[str, bool]:
+    """Return whether the processor has AVX2, AVX-512, bfloat16 and AMX, on Arm NEON, SVE and bfloat16: torch's word."""
+    features = _ARM_FEATURES if platform.machine().lower() in ("arm64", "aarch64") else _X86_FEATURES
+    return {feature: any(map(_processor_has, names)) for feature, names in features.items()}
+
+
+def _processor_has(name: str) -> bool:
+    """Ask torch, by its name for a feature. How to ask differs between torch versions; one that cannot say: False."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        return bool(torch.cpu.get_capabilities().get(name, False))
+    return bool(getattr(torch.cpu, f"_is_{name}_supported", lambda: False)())
 
 
 def describe_machine() -> str:

@@ -8,11 +8,13 @@ import numpy as np
 import torch
 
 from draem_core.checkpoints import Checkpoint
-from draem_core.devices import describe_machine, devices, has_fast_bfloat16, pick_device
+from draem_core.devices import describe_machine, devices, has_fast_bfloat16, pick_device, processor_features
 from draem_core.inference import Predictor
 from draem_core.models import Draem
+from draem_core.models.fused import onednn_convolves
 from draem_core.types import Card
 
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 PACKAGES = ("torch", "streamlit", "numpy", "scikit-image", "kornia", "pillow")
 
 
@@ -30,6 +32,8 @@ def examine() -> DoctorReport:
     device = pick_device("auto")
     facts = {
         "machine": describe_machine(),
+        "processor": ", ".join([platform.machine(), *_yes_or_no(processor_features())]),
+        **{f"{name} layers": _layers_run(dtype) for name, dtype in _DTYPES.items()},
         "devices": ", ".join(devices()),
         "fast bfloat16": "yes" if has_fast_bfloat16(device) else "no",
         "python": platform.python_version(),
@@ -49,6 +53,18 @@ def examine() -> DoctorReport:
         else f"Self-test FAILED: the map on {device} moves by {moved:.1e}. Use --device cpu --precision float32."
     )
     return DoctorReport(facts, verdict, healthy)
+
+
+def _yes_or_no(features: dict[str, bool]) -> list[str]:
+    return [feature if there else f"no {feature}" for feature, there in features.items()]
+
+
+def _layers_run(dtype: torch.dtype) -> str:
+    """Tell how a quick network's layers run on the processor (see `draem_core.models.fused`)."""
+    if onednn_convolves(dtype):
+        return "oneDNN, fused"
+    rounded = "" if dtype == torch.float32 else " in float32, rounded"
+    return f"torch's own convolution{rounded}; the oneDNN calls do not work here"
 
 
 def _card() -> Card:

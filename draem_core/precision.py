@@ -6,17 +6,20 @@ Knows no files, no images from outside and no thresholds.
 
 import copy
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from draem_core.devices import has_fast_bfloat16
 from draem_core.errors import DraemError
 from draem_core.models import Draem
 from draem_core.models.fast import fast_copy
+from draem_core.models.fused import FusedConv, onednn_convolves
 from draem_core.types import Normalisation
 
 UsedPrecision = Literal["float32", "bfloat16", "float16"]
@@ -73,7 +76,10 @@ def prepare_network(
     if precision == "auto":
         return _quickest(check)
     network, moved = check.short(precision)
-    return PreparedNetwork(network, precision, f"{precision}: asked for; in the check {_moves(moved)}.")
+    note = f"{precision}: asked for; in the check {_moves(moved)}."
+    if device.type == "cpu" and not onednn_convolves(_DTYPES[precision]):
+        note += f" This processor does not compute in {precision}: float32 results are rounded to it, which is slower."
+    return PreparedNetwork(network, precision, note)
 
 
 def _quickest(check: "_Check") -> PreparedNetwork:
@@ -119,16 +125,15 @@ class _Check:
 
     def try_out(self, precision: UsedPrecision, careful: bool = False) -> tuple[Draem, float]:
         """Return the network in that precision and the largest change of a pixel; NaN where the float overflows."""
-        network = fast_copy(self.model, _DTYPES[precision], careful, self.device)
         try:
-            reconstruction, anomaly_map = _outputs(network, self._picture.to(self.device))
+            network = fast_copy(self.model, _DTYPES[precision], careful, self.device)
+            with _watching_for_overflow(network) as overflowed:
+                _, anomaly_map = _outputs(network, self._picture.to(self.device))
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:  # TypeError: a graphics processor that has no such float
             raise DraemError(f"{self.device} cannot compute in {precision}: {error}. Take 'auto'.") from error
-        # a ReLU may turn NaN into 0, so that the map alone would not show an overflow in the first network
-        finite = bool(reconstruction.isfinite().all())
-        return network, float((anomaly_map.cpu() - self._map).abs().max()) if finite else math.nan
+        return network, math.nan if overflowed else float((anomaly_map.cpu() - self._map).abs().max())
 
 
 @torch.inference_mode()
@@ -145,6 +150,30 @@ def _outputs(network: Draem, image: Tensor) -> tuple[Tensor, Tensor]:
     return reconstruction, logits.softmax(dim=1)[:, 1]
 
 
+@contextmanager
+def _watching_for_overflow(network: Draem) -> Iterator[list[str]]:
+    """Note the layers whose weights are not finite, or whose output is not while the block lasts.
+
+    The results alone would not show it: on some processors a ReLU turns NaN into 0.
+    """
+    layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, FusedConv)}
+    overflowed = [name for name, layer in layers.items() if not layer.weight.isfinite().all()]
+
+    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor], Tensor], None]:
+        def hook(_: nn.Module, __: tuple[Tensor], output: Tensor) -> None:
+            if not output.isfinite().all():
+                overflowed.append(name)
+
+        return hook
+
+    hooks = [layer.register_forward_hook(watch(name)) for name, layer in layers.items()]
+    try:
+        yield overflowed
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def _moves(moved: float) -> str:
     return f"the map moves by at most {moved:.4f}" if math.isfinite(moved) else "the result is not finite"
 
@@ -156,7 +185,7 @@ def short_floats(device: torch.device) -> tuple[UsedPrecision, ...]:
     width: 1.8 to 2.3 times at widths (24, 12) to (128, 64).
     """
     if device.type == "cpu":
-        return ("bfloat16",) if has_fast_bfloat16(device) else ()
+        return ("bfloat16",) if has_fast_bfloat16(device) and onednn_convolves(torch.bfloat16) else ()
     return ("bfloat16", "float16") if has_fast_bfloat16(device) else ("float16",)
 
 

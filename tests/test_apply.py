@@ -61,7 +61,7 @@ def command(home, *arguments):
     """Run ``python -m draem_core apply`` with checkpoints from ``home``."""
     environment = {**os.environ, "DRAEM_HOME": str(home), "COLUMNS": "200"}
     words = [sys.executable, "-m", "draem_core", "apply", *map(str, arguments)]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False, env=environment)
 
 
 def in_this_process(monkeypatch, capsys, *arguments):

@@ -46,7 +46,7 @@ def forget() -> None:
 
 
 def visit(**query: object) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60).switch_page("pages/3_Epochs.py")
+    at = AppTest.from_file(APP, default_timeout=300).switch_page("pages/3_Epochs.py")
     at.query_params.update({name: str(value) for name, value in query.items()})
     return again(at)
 

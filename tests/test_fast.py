@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from draem_core.models import Draem
+from draem_core.models import Draem, fused
 from draem_core.models.coarse_up import CoarseUpConv, spreading
 from draem_core.models.fast import fast_copy
-from draem_core.models.fused import FusedConv, TwoWordConv, round_keeping_sums
+from draem_core.models.fused import FusedConv, TwoWordConv, onednn_convolves, round_keeping_sums
+
+DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
 
 def network(sspcab: bool = False) -> Draem:
@@ -167,3 +169,87 @@ def test_a_wide_network_uses_it_and_stays_right():
     )
     expected = outputs(model, picture())
     assert (outputs(quick, picture()) - expected).abs().max() < 0.01 * expected.abs().max()
+
+
+@pytest.fixture
+def asked_anew():
+    """What was found out about this machine does not reach the test, nor what the test finds out the others."""
+    onednn_convolves.cache_clear()
+    yield
+    onednn_convolves.cache_clear()
+
+
+def raising(error):
+    def call(*_, **__):
+        raise error
+
+    return call
+
+
+def convolved_by_hand(dtype):
+    """One FusedConv's input and weights in ``dtype``, and its result in float64: (features, weight, bias, exact)."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(2, 5, 9, 6, generator=generator)
+    weight = torch.randn(7, 5, 3, 3, generator=generator).to(dtype)
+    bias = torch.randn(7, generator=generator)
+    exact = F.conv2d(features.to(dtype).double(), weight.double(), bias.double(), padding=1).relu()
+    return features, weight, bias, exact
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("call", ["_reorder_convolution_weight", "_convolution_pointwise"])
+@pytest.mark.parametrize("error", [RuntimeError("needs another processor"), NotImplementedError(), AttributeError()])
+def test_without_the_private_calls_the_same_numbers_come_out(monkeypatch, asked_anew, dtype, call, error):
+    features, weight, bias, exact = convolved_by_hand(dtype)
+    monkeypatch.setattr(torch.ops.mkldnn, call, raising(error))
+    assert not onednn_convolves(dtype)
+    with torch.inference_mode():
+        found = FusedConv(weight, bias, relu=True)(features)
+    assert found.dtype == dtype
+    assert (found == 0).any(), "the ReLU"
+    # float32 sums, the bias unrounded, and one rounding of the result: at most half of its last digit
+    half = torch.finfo(dtype).eps / 2 if dtype != torch.float32 else 1e-6
+    assert ((found - exact).abs() <= exact * half + 1e-5).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_this_machines_own_way_gives_them_too(dtype):
+    features, weight, bias, exact = convolved_by_hand(dtype)
+    with torch.inference_mode():
+        found = FusedConv(weight, bias, relu=True)(features)
+    assert found.dtype == dtype
+    half = torch.finfo(dtype).eps / 2 if dtype != torch.float32 else 1e-6
+    assert ((found - exact).abs() <= exact * half + 1e-5).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_private_calls_with_wrong_numbers_are_not_used(monkeypatch, asked_anew, dtype):
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_convolution_weight", lambda weight, *_: weight)
+    for wrong in (torch.zeros_like, lambda right: right + torch.nan, lambda right: right * 1.02):
+
+        def convolve(features, weight, bias, *_, wrong=wrong):
+            return wrong(F.conv2d(features, weight, bias.to(weight), padding=weight.shape[-1] // 2).relu())
+
+        monkeypatch.setattr(torch.ops.mkldnn, "_convolution_pointwise", convolve)
+        onednn_convolves.cache_clear()
+        assert not onednn_convolves(dtype)
+
+
+def test_the_machine_is_asked_once(monkeypatch, asked_anew):
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_convolution_weight", raising(RuntimeError()))
+    assert not onednn_convolves(torch.bfloat16)
+    monkeypatch.undo()
+    assert not onednn_convolves(torch.bfloat16)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("width", [6, 64])  # the wider one holds a CoarseUpConv
+def test_a_whole_network_is_as_right_without_onednn(monkeypatch, dtype, width):
+    torch.manual_seed(0)
+    model = Draem((width, 4)).eval().requires_grad_(False)
+    expected, native = outputs(model, picture()), outputs(fast_copy(model, dtype), picture())
+    monkeypatch.setattr(fused, "onednn_convolves", lambda dtype: False)
+    plain = outputs(fast_copy(model, dtype), picture())
+    allowed = 1e-4 if dtype == torch.float32 else 0.01
+    for found in (native, plain):
+        assert (found - expected).abs().max() < allowed * expected.abs().max()

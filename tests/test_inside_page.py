@@ -73,7 +73,7 @@ def header(payload: bytes) -> tuple[dict, bytes]:
 
 
 def test_first_visit_and_a_link(home: Path) -> None:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).switch_page("pages/4_Inside.py")
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300).switch_page("pages/4_Inside.py")
     at.query_params.update({"stage": "logits", "row": "5", "column": "7", "sensitivity": "0.25", "kernel_size": "1"})
     at.run()
     assert not at.exception
@@ -95,7 +95,7 @@ def test_first_visit_and_a_link(home: Path) -> None:
 
 @pytest.mark.parametrize(("asked", "shown"), [("900", 900), ("1000000", GRID[0] * GRID[1])])
 def test_a_links_minimum_area_is_taken_up_to_the_whole_map(home: Path, asked: str, shown: int) -> None:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).switch_page("pages/4_Inside.py")
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300).switch_page("pages/4_Inside.py")
     at.query_params.update({"min_area": asked})
     at.run()
     assert at.number_input(key="inside_area").value == shown

@@ -8,7 +8,7 @@ import pytest
 from draem_core.errors import Cancelled, DatasetError
 from pages._ui.jobs import _KEPT, Jobs, Progress
 
-PATIENCE = 10  # seconds
+PATIENCE = 120  # seconds
 
 
 def finished(jobs: Jobs[int], key: int, of: object = None) -> None:

@@ -59,7 +59,7 @@ def make(launcher: Launcher, tiny_home: Path) -> Callable[..., TrainConfig]:
     return make
 
 
-def wait_until(what: Callable[[], object], seconds: float = 120) -> None:
+def wait_until(what: Callable[[], object], seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "waited in vain"
@@ -165,7 +165,7 @@ def test_an_error_is_told_by_its_sentence(launcher: Launcher, make: Callable[...
 def test_a_stubborn_process_is_killed(launcher: Launcher) -> None:
     folder = launcher.runs / "run"
     folder.mkdir(parents=True)
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
     with launcher.line.drawing("run", "cpu") as draw:
         process = subprocess.Popen([sys.executable, "-c", deaf], pass_fds=(draw.handle,), stdout=subprocess.PIPE)
         assert process.stdout is not None

@@ -271,7 +271,7 @@ def test_a_prepared_stroke_is_what_a_browser_would_send() -> None:
 
 
 def page(lesson: str, **query: str) -> AppTest:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).switch_page("pages/4_Inside.py")
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300).switch_page("pages/4_Inside.py")
     at.query_params.update({"lesson": lesson, **query})
     return at.run()
 

@@ -57,7 +57,7 @@ def forget() -> None:
 
 def explore(**query: object) -> AppTest:
     """Run the page under a link, which must not fail."""
-    at = AppTest.from_file(APP, default_timeout=60).switch_page("pages/1_Explore.py")
+    at = AppTest.from_file(APP, default_timeout=300).switch_page("pages/1_Explore.py")
     at.query_params.update({name: str(value) for name, value in query.items()})
     return run(at)
 
@@ -134,7 +134,7 @@ def test_first_visit_shows_a_defect_without_a_click(home: Path) -> None:
 
 
 def test_entry_point_leads_to_explore(home: Path) -> None:
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = AppTest.from_file(APP, default_timeout=300)
     at.query_params["image"] = "test/spot/001.png"
     assert shown(run(at)).facts["title"] == "test/spot/001.png"
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from draem_core import precision
 from draem_core.errors import DraemError
-from draem_core.models import Draem
+from draem_core.models import Draem, fused
 from draem_core.precision import check_picture, prepare_network, short_floats
 
 CPU = torch.device("cpu")
@@ -17,6 +17,7 @@ SIZE = (64, 64)
 def _bfloat16_counts_as_quick(monkeypatch):
     """Any processor computes in bfloat16, if slowly; the choice must not depend on the one that runs the tests."""
     monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: True)
+    monkeypatch.setattr(precision, "onednn_convolves", lambda dtype: True)
 
 
 def calm_network() -> Draem:
@@ -61,10 +62,14 @@ def test_a_network_that_amplifies_folding_runs_as_it_is():
     assert "Batch-norm is not folded" in prepared.note
 
 
-def test_a_float_that_overflows_is_not_taken(monkeypatch):
+@pytest.mark.parametrize("onednn", [True, False])
+@pytest.mark.parametrize("part", ["weight", "bias"])  # the weights overflow, or the results alone
+def test_a_float_that_overflows_is_not_taken(monkeypatch, part, onednn):
+    if not onednn:
+        monkeypatch.setattr(fused, "onednn_convolves", lambda dtype: False)
     model = calm_network()
     block = model.reconstructive_subnetwork.encoder.block2
-    block[0].weight *= 1e8  # beyond float16's 65504
+    getattr(block[0], part).mul_(1e8)  # float16 ends at 65504
     block[3].weight *= 1e-8
     monkeypatch.setattr(precision, "short_floats", lambda device: ("float16",))
     prepared = prepare_network(model, SIZE, CPU)
@@ -84,6 +89,32 @@ def test_what_is_asked_for_is_taken_and_its_price_told():
     assert prepared.precision == "bfloat16"
     assert prepared.note.startswith("bfloat16: asked for; in the check the map moves by at most ")
     assert prepare_network(calm_network(), SIZE, CPU, "float32").note == "float32: asked for."
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+def test_what_is_asked_for_works_on_every_processor_and_says_that_it_is_slow(monkeypatch, name):
+    for module in (precision, fused):
+        monkeypatch.setattr(module, "onednn_convolves", lambda dtype: False)
+    prepared = prepare_network(calm_network(), SIZE, CPU, name)
+    assert prepared.precision == name
+    assert prepared.note.startswith(f"{name}: asked for; in the check the map moves by at most 0.00")
+    slow = f"This processor does not compute in {name}: float32 results are rounded to it, which is slower."
+    assert prepared.note.endswith(slow)
+
+
+def test_auto_takes_no_float_that_would_only_be_rounded_to(monkeypatch):
+    monkeypatch.setattr(precision, "onednn_convolves", lambda dtype: False)
+    assert prepare_network(calm_network(), SIZE, CPU).precision == "float32"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, NotImplementedError, TypeError])
+def test_a_float_that_the_device_lacks_is_refused_in_a_sentence(monkeypatch, error):
+    def lacks(*_):
+        raise error("there is no such float here")
+
+    monkeypatch.setattr(precision, "fast_copy", lacks)
+    with pytest.raises(DraemError, match=r"cpu cannot compute in float16: there is no such float here\. Take 'auto'\."):
+        prepare_network(calm_network(), SIZE, CPU, "float16")
 
 
 def test_an_unknown_float_is_refused_in_a_sentence():

@@ -163,4 +163,4 @@ def test_pictures_of_one_pixel_and_of_mixed_sizes(tmp_path):
 
 def run(command):
     environment = {**os.environ, "COLUMNS": "200"}
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False, env=environment)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False, env=environment)

@@ -300,7 +300,7 @@ def test_a_really_full_disk(category, tmp_path):
         "try:\n    score(Path(sys.argv[1]), Path(sys.argv[2]))\nexcept ScoringError as error:\n    print(error)\n"
     )
     command = [sys.executable, "-c", code, str(category), str(tmp_path / "out")]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=True).stdout
     assert told.strip().endswith(
         "is full. Free some space: 4 of 9 images are done and kept; start again to go on from there."
     )
@@ -397,7 +397,7 @@ def test_kill_9_of_the_command(tmp_path):
     command = [sys.executable, "-m", "draem_core", "score", "--checkpoint", str(checkpoint), "--data", str(category)]
     command += ["--out", str(out), "--precision", "float32", "--device", "cpu", "--batch-size", "2"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while recorded(out) < 10 and time.monotonic() < deadline:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)

@@ -79,7 +79,7 @@ def fresh_caches() -> Iterator[None]:
 
 
 def page(**link: object) -> AppTest:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).switch_page("pages/5_Synthetic.py")
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300).switch_page("pages/5_Synthetic.py")
     at.query_params.update({name: str(value) for name, value in link.items()})
     return at.run()
 

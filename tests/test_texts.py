@@ -157,7 +157,7 @@ def test_one_more_file_is_one_more_language(tmp_path: Path, tiny_home: Path, mon
     assert "page.tune" in known["de"].missing
     monkeypatch.setenv("DRAEM_HOME", str(tiny_home))
     monkeypatch.setattr(texts, "FOLDER", tmp_path)
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).switch_page("pages/4_Inside.py")
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300).switch_page("pages/4_Inside.py")
     at.query_params["lang"] = "de"
     at.run()
     assert not at.exception

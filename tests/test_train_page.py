@@ -60,7 +60,7 @@ def forget() -> None:
 
 
 def open_page(**query: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60).switch_page(PAGE)
+    at = AppTest.from_file(APP, default_timeout=300).switch_page(PAGE)
     at.query_params.update(query)
     return run(at)
 
@@ -268,7 +268,7 @@ def test_textures_below_the_datasets_are_offered(home: Path) -> None:
 
 @pytest.mark.parametrize("text", ["/etc", "../../etc", "..", "datasets/none", "checkpoints"])
 def test_textures_elsewhere_are_refused(home: Path, text: str) -> None:
-    at = AppTest.from_file(APP, default_timeout=60).switch_page(PAGE)
+    at = AppTest.from_file(APP, default_timeout=300).switch_page(PAGE)
     at.session_state["train_anomaly_sources"] = text
     assert "no folder below datasets" in run(at).error[0].value
 

@@ -234,6 +234,16 @@ def test_short_floats_learn_too(tmp_path, images, textures, precision):
     assert reports[-1].l2 < 0.8 * reports[0].l2
 
 
+def test_a_float_that_the_device_cannot_train_in_is_refused_in_a_sentence(tmp_path, images, textures, monkeypatch):
+    def lacks(*_, **__):
+        raise RuntimeError("there is no such float here")
+
+    monkeypatch.setattr("draem_core.training.evaluation.autocast", lacks)
+    told = r"cpu cannot train in float16: there is no such float here\. Take --precision auto or float32\."
+    with pytest.raises(ConfigError, match=told):
+        train(config(tmp_path, precision="float16"), images, textures)
+
+
 def test_float16_steps_that_overflow_are_left_out(tmp_path, images, textures, monkeypatch):
     healthy, calls = layers.gradient_norms, itertools.count()
 
@@ -462,11 +472,11 @@ def test_a_folder_that_vanishes_is_told(tmp_path, images, textures, lost, told):
 def test_two_trainings_never_write_to_one_folder(tmp_path, command):
     """Real processes: the second one ends with a sentence, and the lock goes with the first one, killed."""
     holder = "import sys, time; from pathlib import Path; from draem_core.training.alone import alone_in\n"
-    holder += "with alone_in(Path(sys.argv[1])): print(flush=True); time.sleep(60)"
+    holder += "with alone_in(Path(sys.argv[1])): print(flush=True); time.sleep(600)"
     first = subprocess.Popen([sys.executable, "-c", holder, tmp_path / "run"], cwd=ROOT, stdout=subprocess.PIPE)
     first.stdout.readline()
     second = [sys.executable, *command(tmp_path / "run", "--epochs", "1")]
-    done = subprocess.run(second, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(second, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 2
     assert f"{tmp_path / 'run'} is being written to by process {first.pid}" in done.stderr
     assert writer_of(tmp_path / "run") == f"process {first.pid}"
@@ -474,7 +484,7 @@ def test_two_trainings_never_write_to_one_folder(tmp_path, command):
     first.kill()
     first.wait()
     assert writer_of(tmp_path / "run") is None
-    subprocess.run(second, cwd=ROOT, check=True, capture_output=True, timeout=240)
+    subprocess.run(second, cwd=ROOT, check=True, capture_output=True, timeout=600)
 
 
 def test_a_glance_at_the_lock_does_not_keep_a_training_from_it(tmp_path):
@@ -655,16 +665,16 @@ def test_killed_with_9_the_command_goes_on_as_if_nothing_had_happened(tmp_path, 
     """Real processes, a real kill in the midst of an epoch."""
     options = ("--test-every", "1", "--precision", "float32")
     whole = [sys.executable, *command(tmp_path / "whole", *options)]
-    subprocess.run(whole, cwd=ROOT, check=True, capture_output=True, timeout=240)
+    subprocess.run(whole, cwd=ROOT, check=True, capture_output=True, timeout=600)
     killed = [sys.executable, *command(tmp_path / "run", *options)]
     steps = tmp_path / "run" / "steps.csv"
     process = subprocess.Popen(killed, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and not (steps.exists() and steps.read_text().count("\n") > 7):
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)  # in the fourth epoch: two steps each, and the header
     process.wait()
-    done = subprocess.run(killed, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(killed, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert "epoch 1  " not in done.stdout, "finished epochs are not repeated"
     assert_same_run(tmp_path / "whole", tmp_path / "run")
@@ -675,20 +685,20 @@ def test_asked_to_stop_the_command_ends_its_step_and_goes_on_from_there(tmp_path
     options = ("--batch-size", "1", "--validation-share", "0", "--epochs", "2", "--precision", "float32")
     options += ("--input-size", "64", "64")
     whole = [sys.executable, *command(tmp_path / "whole", *options)]
-    subprocess.run(whole, cwd=ROOT, check=True, capture_output=True, timeout=240)
+    subprocess.run(whole, cwd=ROOT, check=True, capture_output=True, timeout=600)
     stopped = [sys.executable, *command(tmp_path / "run", *options)]
     steps = tmp_path / "run" / "steps.csv"
     process = subprocess.Popen(stopped, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and not (steps.exists() and steps.read_text().count("\n") > 10):
         time.sleep(0.002)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == STOPPED
     done = re.search(r"Stopped at epoch (\d) after step (\d) of 8\.", said)
     assert done, said
     assert len(pd.read_csv(steps)) == 8 * (int(done[1]) - 1) + int(done[2]), "no step was lost"
-    subprocess.run(stopped, cwd=ROOT, check=True, capture_output=True, timeout=240)
+    subprocess.run(stopped, cwd=ROOT, check=True, capture_output=True, timeout=600)
     assert_same_run(tmp_path / "whole", tmp_path / "run")
 
 
@@ -719,7 +729,7 @@ def test_two_processes_train_one_network(tmp_path, command):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -73,7 +73,7 @@ def tuning(scored_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Tunin
 
 def tune(**query: object) -> AppTest:
     """Run the page under a link until its work is done."""
-    at = AppTest.from_file(APP, default_timeout=60).switch_page("pages/2_Tune.py")
+    at = AppTest.from_file(APP, default_timeout=300).switch_page("pages/2_Tune.py")
     at.query_params.update({name: str(value) for name, value in query.items()})
     return settle(at)
 
@@ -283,12 +283,12 @@ def test_many_images_are_scored_when_asked_stopped_and_gone_on_with(
 
     monkeypatch.setattr(run, "_predicted", slowly)
     monkeypatch.setattr(scored, "_ASK_ABOVE", 3)
-    at = AppTest.from_file(APP, default_timeout=60).switch_page("pages/2_Tune.py").run()
+    at = AppTest.from_file(APP, default_timeout=300).switch_page("pages/2_Tune.py").run()
     assert f"each of the **{IMAGES} test images** once" in words(at)
     assert not list((home / ".cache").rglob("maps.npy"))
     button(at, "Score the dataset").click().run()
     assert at.get("progress")[0].proto.text.startswith(f"Running the network: 0 of {IMAGES} images")
-    another = AppTest.from_file(APP, default_timeout=60).switch_page("pages/2_Tune.py").run()
+    another = AppTest.from_file(APP, default_timeout=300).switch_page("pages/2_Tune.py").run()
     assert another.get("progress"), "a second visitor sees the same work"
     button(at, "Stop").click().run()
     go.set()

@@ -3,6 +3,8 @@
 Knows nothing of DRAEM; `draem_core.models.fast` puts a network together from it.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,8 +13,9 @@ from torch.nn import functional as F
 class FusedConv(nn.Module):
     """Conv k×k, padded to keep the size, perhaps with a ReLU: (B, C, H, W) of any float → the weight's dtype.
 
-    On a processor it runs as one oneDNN call on weights that are packed at the first call, for that call's size.
-    Other sizes stay right, if slower. The bias is added in float32 there.
+    On a processor the sums and the bias are float32, and the result is rounded once. Where `onednn_convolves`, that is
+    one oneDNN call on weights that are packed at the first call, for that call's size; other sizes stay right, if
+    slower. Elsewhere it is torch's own float32 convolution of the same rounded values.
     """
 
     weight: Tensor
@@ -25,10 +28,15 @@ class FusedConv(nn.Module):
         self.relu = relu
 
     def forward(self, features: Tensor) -> Tensor:
-        features = features.to(self.weight.dtype)
-        if _onednn_runs(features):
+        dtype = self.weight.dtype
+        features = features.to(dtype)
+        padding = self.weight.shape[-1] // 2
+        if features.device.type != "cpu":
+            convolved = F.conv2d(features, self.weight, self.bias.to(dtype), padding=padding)
+        elif onednn_convolves(dtype):
             return self._forward_onednn(features)
-        convolved = F.conv2d(features, self.weight, self.bias.to(features.dtype), padding=self.weight.shape[-1] // 2)
+        else:  # F.conv2d in a short float would round the bias too, and takes six times as long on AVX2
+            convolved = F.conv2d(features.float(), self.weight.float(), self.bias, padding=padding).to(dtype)
         return convolved.relu_() if self.relu else convolved
 
     def _forward_onednn(self, features: Tensor) -> Tensor:
@@ -77,8 +85,26 @@ def _two_words(values: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     return high, (values - high).to(dtype)
 
 
-def _onednn_runs(features: Tensor) -> bool:
-    """Tell whether oneDNN's convolution takes these features; its half-precision one needs newer processors."""
-    if features.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+@cache
+def onednn_convolves(dtype: torch.dtype) -> bool:
+    """Tell whether torch's private oneDNN calls, as `FusedConv` makes them, are there for ``dtype`` and are right.
+
+    Found out by doing it, once in a process: it depends on processor, system and torch version, and no list of those
+    would stay true.
+    """
+    generator = torch.Generator().manual_seed(0)
+    try:
+        for kernel in (1, 3):
+            weight = torch.randn(24, 20, kernel, kernel, generator=generator).to(dtype)
+            layer = FusedConv(weight, torch.randn(24, generator=generator), relu=True)
+            for size in ((9, 7), (4, 12)):  # the first packs the weights, the second finds them packed for the first
+                features = torch.randn(1, 20, *size, generator=generator).to(dtype)
+                with torch.inference_mode():
+                    found = layer._forward_onednn(features).double()
+                exact = F.conv2d(features.double(), weight.double(), layer.bias.double(), padding=kernel // 2).relu()
+                allowed = max(torch.finfo(dtype).eps, 1e-5) * exact.max()
+                if not (found - exact).abs().max() <= allowed:  # NaN is wrong too
+                    return False
+    except (RuntimeError, AttributeError, TypeError):  # NotImplementedError is a RuntimeError
         return False
-    return features.dtype != torch.float16 or bool(torch.ops.mkldnn._is_mkldnn_fp16_supported())
+    return True

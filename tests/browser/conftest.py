@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from machinery import BROWSERS, QUIET_FLAGS, ROOT, find_browser, start_server
+from machinery import BROWSERS, PATIENCE, QUIET_FLAGS, ROOT, find_browser, start_server
+from playwright.sync_api import expect
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> None:
+    """Expectations wait for a busy machine; Playwright's 5 s are for a quiet one."""
+    expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +44,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path],
     yield start
     for process, _ in servers.values():
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -57,4 +64,4 @@ def url(home: Path) -> Iterator[str]:
         process, url = start_server(ROOT / "app.py", home / "server.log")
     yield url
     process.terminate()
-    process.wait(10)
+    process.wait(60)

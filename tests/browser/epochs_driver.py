@@ -34,7 +34,7 @@ class Epochs(Explore):
 
     def wait(self) -> None:
         """Wait until the page stands still and the reviewer shows an epoch."""
-        expect(self.root).not_to_have_class("loading", timeout=60_000)
+        expect(self.root).not_to_have_class("loading")
         expect(self.slot("epochName")).not_to_be_empty()
         expect(self.page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
 

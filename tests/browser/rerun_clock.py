@@ -11,7 +11,7 @@ from playwright.sync_api import Page, WebSocket
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 120.0  # seconds
 _SMALL = 4096  # bytes; the messages looked for are far below, pictures are not parsed
 
 

@@ -15,7 +15,6 @@ import pytest
 from epochs_driver import Epochs
 from PIL import Image
 from playwright.sync_api import Browser, expect
-from rerun_clock import PATIENCE
 from tiny_runs import EPOCHS, PROBES, SIZE, cut_off, train_tiny, write_noise_run
 
 from draem_core.render import COLORMAP
@@ -43,7 +42,6 @@ def review(home: Path) -> Review:
 @pytest.fixture
 def tab(url: str, browser: Browser) -> Iterator[Callable[[], Epochs]]:
     """Open tabs of different visitors; at the end none may have asked another machine or met an error."""
-    expect.set_options(timeout=PATIENCE * 1000)
     tabs: list[Epochs] = []
 
     def one_more() -> Epochs:

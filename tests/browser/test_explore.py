@@ -14,7 +14,6 @@ from explore_driver import Explore
 from machinery import ROOT
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
-from rerun_clock import PATIENCE
 from tiny_home import DEFECTS, FIRST_DEFECT, GOOD, GRID, predict
 
 from draem_core import PostProcess, metrics
@@ -28,13 +27,11 @@ ALPHA, BETA, TILES = "checkpoints/alpha.safetensors", "checkpoints/beta.safetens
 HOSTILE = ROOT.parent / "shared" / "golden" / "hostile"
 MARKER = "HOSTILE_CHECKPOINT_RAN"
 PANELS = ("original", "reconstruction", "map", "mask", "overlay")
-RERUN_BOUND = 1.0  # seconds, generous: benchmarks/rerun.py measures, with 0.1 in mind
 
 
 @pytest.fixture
 def tab(url: str, browser: Browser) -> Iterator[Callable[[], Explore]]:
     """Open tabs of different visitors; at the end none may have asked another machine or met an error."""
-    expect.set_options(timeout=PATIENCE * 1000)
     tabs: list[Explore] = []
 
     def one_more() -> Explore:
@@ -123,9 +120,6 @@ def test_drags_act_at_once_and_settle_on_release(explore: Explore, home: Path) -
     assert len(explore.clock.seconds) == reruns + 2, "one rerun for each release"
     assert explore.call("settings")["sensitivity"] == pytest.approx(0.7, abs=0.01)
     assert explore.call("settings")["kernel_size"] == 5
-    longest = max(explore.clock.seconds[-2:])
-    print(f"rerun after a release: {1000 * longest:.0f} ms")
-    assert longest < RERUN_BOUND
 
 
 def test_link_restores_the_view(explore: Explore, home: Path) -> None:

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(sys.platform == "win32", reason="trainings are started where flock is"),
 ]
-SECONDS = 90_000  # ms; a process has to load torch
+SECONDS = 180_000  # ms; a process has to load torch
 
 
 @pytest.fixture(scope="module")

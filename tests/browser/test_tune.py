@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 from machinery import ROOT
 from playwright.sync_api import Browser, expect
-from rerun_clock import PATIENCE
 from tiny_home import DEFECTS, GOOD
 from tune_driver import Truth, Tune
 
@@ -43,7 +42,6 @@ def truth(truths: dict[str, Truth]) -> Truth:
 @pytest.fixture
 def tab(url: str, browser: Browser) -> Iterator[Callable[[], Tune]]:
     """Open tabs of different visitors; at the end none may have asked another machine or met an error."""
-    expect.set_options(timeout=PATIENCE * 1000)
     tabs: list[Tune] = []
 
     def one_more() -> Tune:

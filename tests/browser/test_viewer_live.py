@@ -59,7 +59,7 @@ def test_drag_moves_picture_and_numbers_and_sends_nothing(viewer: Viewer) -> Non
         post_process = PostProcess(settings["sensitivity"], settings["kernel_size"], settings["min_area"])
         mask = viewer.mask(anomaly_map.shape)
         np.testing.assert_array_equal(mask, post_process.apply(anomaly_map))
-    viewer.page.wait_for_timeout(100)
+    viewer.let_two_frames_pass()
     assert settings["sensitivity"] == pytest.approx(0.93, abs=0.003)
     assert viewer.slot("flagged").inner_text() == f"{spaced(mask.sum())} px"
     assert len(viewer.sent) == before
@@ -78,7 +78,7 @@ def test_keys_step_and_settle_when_released(viewer: Viewer) -> None:
     keyboard = viewer.page.keyboard
     keyboard.down("ArrowRight")
     keyboard.down("ArrowRight")  # a held key repeats
-    viewer.page.wait_for_timeout(300)
+    viewer.let_two_frames_pass()
     assert viewer.call("settings")["sensitivity"] == 0.502
     assert len(viewer.sent) == before
     keyboard.up("ArrowRight")
@@ -165,13 +165,13 @@ def test_order_during_a_drag_waits_for_the_user(viewer: Viewer) -> None:
     mouse.move(left + 0.8 * (right - left), y)
     held = viewer.call("settings")["sensitivity"]
     viewer.press_button("Order sensitivity 0.25")
-    viewer.page.wait_for_timeout(300)
+    viewer.let_two_frames_pass()
     assert viewer.call("settings")["sensitivity"] == held == pytest.approx(0.8, abs=0.003)
     mouse.move(left + 0.7 * (right - left), y)
     runs = viewer.settled()["runs"]
     mouse.up()
     assert viewer.wait_for_runs(runs + 1)["sensitivity"] == pytest.approx(0.7, abs=0.003)
-    viewer.page.wait_for_timeout(300)
+    viewer.let_two_frames_pass()
     assert viewer.call("settings")["sensitivity"] == pytest.approx(0.7, abs=0.003)
 
 
@@ -181,11 +181,11 @@ def test_wheel_zooms_all_panels_about_the_pointer(viewer: Viewer) -> None:
     assert box
     x, y = box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"]
     viewer.page.mouse.move(x, y)
-    viewer.page.wait_for_timeout(100)
+    expect(viewer.slot("probe")).to_contain_text("map ")
     before = viewer.slot("probe").inner_text()
     viewer.page.mouse.wheel(0, -600)
-    viewer.page.wait_for_timeout(200)
-    assert viewer.slot("zoom").inner_text() == "3.3×"
+    expect(viewer.slot("zoom")).to_have_text("3.3×")
+    viewer.let_two_frames_pass()
     assert viewer.slot("probe").inner_text() == before, "the pixel under the pointer stays there"
     hair = viewer.page.locator("[data-panel=overlay] .hair.down").bounding_box()
     overlay = viewer.panel("overlay").bounding_box()

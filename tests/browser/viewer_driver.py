@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machinery import PATIENCE
 from playwright.sync_api import Locator, Page, expect
 
 APP = Path(__file__).with_name("viewer_app.py")
@@ -28,6 +29,7 @@ class Viewer:
         self.url = url
         self.sent: list[bytes | str] = []
         self.errors: list[str] = []
+        page.set_default_timeout(PATIENCE)
         page.on("websocket", lambda socket: socket.on("framesent", lambda frame: self.sent.append(frame)))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
@@ -37,8 +39,12 @@ class Viewer:
         self.page.goto(f"{self.url}/?{text}")
         self.page.wait_for_function("document.querySelector('#settled') !== null")
         expect(self.slot("verdictWord")).to_have_text(["OK", "NG"][self.call("readout")["flagged"] > 0])
-        self.page.wait_for_timeout(300)  # the page's own messages after loading
+        self.wait_until_idle()  # the page's own messages after loading
         return self
+
+    def let_two_frames_pass(self) -> None:
+        """Return when all that has happened so far is drawn, however long a frame takes here."""
+        self.page.evaluate("() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
 
     @property
     def root(self) -> Locator:
@@ -75,12 +81,13 @@ class Viewer:
         """What Python says the settings are, with the number of runs of the page so far."""
         return json.loads(self.page.locator("#settled").inner_text())
 
-    def wait_until_idle(self, seconds: float = 1.0) -> int:
-        """Wait until no run has finished for ``seconds``; return how many there were."""
+    def wait_until_idle(self) -> int:
+        """Wait until the page does not run, nor asks to in the next frames; return how many runs there were."""
         runs = -1
         while runs != (now := self.settled()["runs"]):
             runs = now
-            self.page.wait_for_timeout(1000 * seconds)
+            self.let_two_frames_pass()
+            expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         return runs
 
     def wait_for_runs(self, runs: int) -> dict[str, Any]:
