@@ -12,6 +12,7 @@ import streamlit as st
 from draem_core.checkpoints import checkpoint_digest, list_checkpoints, load_checkpoint
 from draem_core.errors import CheckpointError
 from pages._ui import library
+from pages._ui.escaping import literal
 from pages._ui.paths import short_name, upload_folder
 from pages._ui.texts import text
 
@@ -42,7 +43,7 @@ def render_checkpoint_upload() -> None:
         )
     message = st.session_state.get(_MESSAGE)
     if message:
-        st.error(message, icon=":material/error:")
+        st.error(literal(message), icon=":material/error:")
 
 
 def _take() -> None:

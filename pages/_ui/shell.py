@@ -22,8 +22,9 @@ from draem_core.render import heatmap
 from pages._ui import address, lesson, library
 from pages._ui.checkpoint_card import render_checkpoint_card
 from pages._ui.checkpoint_upload import render_checkpoint_upload
+from pages._ui.escaping import Markdown, code, literal, visible
 from pages._ui.paths import ROOT, checkpoint_folder, dataset_roots, run_folder, short_name, upload_folder
-from pages._ui.texts import choose_language, speak, text
+from pages._ui.texts import choose_language, markdown, speak, text
 
 PRECISIONS = get_args(Precision)
 PAGES = {
@@ -93,7 +94,7 @@ def start_page(page: str) -> Workspace | None:
     try:
         predictor = library.predictor(checkpoint, device, precision)
     except DraemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(literal(error), icon=":material/error:")
         st.caption(text("sidebar.other_checkpoint"))
         return None
     with st.sidebar:
@@ -126,7 +127,7 @@ def _choose_checkpoint() -> Path | None:
             text("sidebar.checkpoint"),
             files,
             key="checkpoint",
-            format_func=_checkpoint_label,
+            format_func=lambda name: visible(_checkpoint_label(name)),
             on_change=_follow_category,
             persist_state="session",
         )
@@ -190,7 +191,7 @@ def _choose_dataset() -> str | None:
         text("sidebar.dataset"),
         folders,
         key="dataset",
-        format_func=lambda name: "/".join(Path(name).parts[-2:]),
+        format_func=lambda name: visible("/".join(Path(name).parts[-2:])),
         persist_state="session",
     )
 
@@ -222,16 +223,18 @@ def _open_dataset(name: str | None) -> Dataset | None:
     try:
         return library.dataset(folder)
     except DraemError as error:
-        st.warning(str(error), icon=":material/folder_off:")
+        st.warning(literal(error), icon=":material/folder_off:")
         return None
 
 
 def _say_no_checkpoint() -> None:
     st.header(text("sidebar.no_checkpoint"))
-    st.markdown(text("sidebar.get_checkpoint", folder=short_name(checkpoint_folder()), command=TRAIN))
+    st.markdown(
+        markdown("sidebar.get_checkpoint", folder=code(f"{short_name(checkpoint_folder())}/"), command=Markdown(TRAIN))
+    )
 
 
 def say_no_dataset() -> None:
     """Tell how a dataset gets here."""
-    roots = ", ".join(f"`{short_name(root)}/`" for root in dataset_roots())
-    st.info(text("sidebar.no_dataset", roots=roots, command=DEMO), icon=":material/folder_open:")
+    roots = Markdown(", ".join(code(f"{short_name(root)}/") for root in dataset_roots()))
+    st.info(markdown("sidebar.no_dataset", roots=roots, command=Markdown(DEMO)), icon=":material/folder_open:")

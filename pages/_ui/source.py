@@ -7,10 +7,11 @@ from draem_core.data.datasets import Dataset, Sample
 from draem_core.data.images import IMAGE_SUFFIXES
 from draem_core.errors import ImageError
 from pages._ui import address, library
+from pages._ui.escaping import literal
 from pages._ui.filmstrip import Frame, filmstrip
 from pages._ui.library import Picture
 from pages._ui.shell import say_no_dataset
-from pages._ui.texts import text
+from pages._ui.texts import markdown, text
 
 DATASET, UPLOAD = "dataset", "upload"
 _ALL = "all"
@@ -37,7 +38,7 @@ def choose_picture(dataset: Dataset | None) -> Picture | None:
     with right:
         samples = _of_chosen_kind(dataset)
     if dataset.warnings:
-        st.caption(" ".join(dataset.warnings))
+        st.caption(literal(" ".join(dataset.warnings)))
     return _choose_sample(samples)
 
 
@@ -51,7 +52,7 @@ def read_truth(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
     try:
         return library.gt_mask(picture, shape)
     except ImageError as error:
-        st.warning(text("picture.no_truth", problem=error), icon=":material/broken_image:")
+        st.warning(markdown("picture.no_truth", problem=error), icon=":material/broken_image:")
         return None
 
 
@@ -67,7 +68,7 @@ def _of_chosen_kind(dataset: Dataset) -> tuple[Sample, ...]:
         default=_ALL,
         required=True,
         key=key,
-        format_func=lambda kind: f"{_kind_name(kind)} {counts[kind]}",
+        format_func=lambda kind: literal(f"{_kind_name(kind)} {counts[kind]}"),
         label_visibility="collapsed",
     )
     return tuple(sample for sample in shown if kind in (_ALL, None, sample.kind))
@@ -95,7 +96,7 @@ def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
     try:
         return library.dataset_picture(samples[names.index(wanted)])
     except ImageError as error:
-        st.error(str(error), icon=":material/broken_image:")
+        st.error(literal(error), icon=":material/broken_image:")
         return None
 
 
@@ -121,11 +122,16 @@ def _choose_upload() -> Picture | None:
     chosen = names[0]
     if len(files) > 1:
         chosen = st.pills(
-            text("picture.uploaded"), names, default=names[0], required=True, key=f"uploaded {len(files)}"
+            text("picture.uploaded"),
+            names,
+            default=names[0],
+            required=True,
+            key=f"uploaded {len(files)}",
+            format_func=literal,
         )
     file = files[names.index(chosen or names[0])]
     try:
         return library.uploaded_picture(file.name, file.getvalue())
     except ImageError as error:
-        st.error(str(error), icon=":material/broken_image:")
+        st.error(literal(error), icon=":material/broken_image:")
         return None
