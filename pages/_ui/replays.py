@@ -13,6 +13,7 @@ from pages._ui import library, reviews
 from pages._ui.escaping import literal, visible
 from pages._ui.jobs import Job, Jobs, Progress
 from pages._ui.paths import dataset_roots, home, run_folder, short_name
+from pages._ui.spoken import shortened
 
 _GLANCE = 0.3  # s that the page waits before it shows progress
 
@@ -110,12 +111,16 @@ def allowed_folder(asked: str) -> Path:
     Raises:
         RunFolderError: it is not there, or lies outside the home folder and the dataset roots.
     """
-    folder = (home() / Path(asked).expanduser()).resolve()
+    try:
+        folder = (home() / Path(asked).expanduser()).resolve()
+        is_there = folder.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, with a NUL, nobody's ~
+        raise RunFolderError(f"{shortened(asked)} is no folder's name ({error}). Check the path.") from error
     roots = [home(), *dataset_roots()]
     if not any(folder.is_relative_to(root.resolve()) for root in roots):
         named = ", ".join(str(root) for root in roots)
         raise RunFolderError(f"{folder} is outside the folders that this app reads ({named}). Copy it into one.")
-    if not folder.is_dir():
+    if not is_there:
         raise RunFolderError(f"{folder} is no folder. Check the path; it may be relative to {home()}.")
     return folder
 

@@ -20,7 +20,7 @@ from draem_core.training.progress import steps_per_epoch
 from pages._ui import library
 from pages._ui.escaping import literal, visible
 from pages._ui.paths import dataset_roots, short_name
-from pages._ui.spoken import counted, spoken_time
+from pages._ui.spoken import counted, shortened, spoken_time
 from pages._ui.texture_folders import texture_folders
 from pages._ui.train_defaults import first_try, free_name
 
@@ -281,11 +281,16 @@ def below_roots(text: str) -> Path:
     """Return the folder that ``text`` names, below the dataset roots; raises ConfigError where it is elsewhere."""
     roots = [root.resolve() for root in dataset_roots()]
     for root in (roots[0].parent, *roots):
-        folder = (root / text).resolve()
-        if folder.is_dir() and any(folder.is_relative_to(allowed) for allowed in roots):
-            return folder
+        try:
+            folder = (root / text).resolve()
+            if folder.is_dir() and any(folder.is_relative_to(allowed) for allowed in roots):
+                return folder
+        except (OSError, ValueError, RuntimeError):  # too long, with a NUL, a ring of links
+            continue
     known = ", ".join(short_name(root) for root in dataset_roots())
-    raise ConfigError(f"{text} is no folder below {known}. Put the textures there, or take the built-in ones.")
+    raise ConfigError(
+        f"{shortened(text)} is no folder below {known}. Put the textures there, or take the built-in ones."
+    )
 
 
 def _sum(config: TrainConfig, images: int, launcher: Launcher) -> str:
