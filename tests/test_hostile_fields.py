@@ -49,7 +49,10 @@ def page(name: str) -> AppTest:
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).switch_page(f"pages/{name}")
 
 
-@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
+LINKS = {name: value for name, value in HOSTILE.items() if name != "surrogate"}  # which the browser has replaced
+
+
+@pytest.mark.parametrize("value", LINKS.values(), ids=LINKS.keys())
 @pytest.mark.parametrize("name", PAGES)
 def test_no_link_ends_in_a_traceback(name: str, value: str, home: Path) -> None:
     at = page(name)

@@ -1,4 +1,4 @@
-"""Names that would be pictures, links or scripts, wherever a person can put one: shown sign by sign, nothing fetched."""
+"""Names that would be pictures, links or scripts, shown sign by sign, nothing fetched."""
 
 import http.client
 import json
