@@ -8,6 +8,7 @@ from draem_core.types import Prediction
 from pages._ui import library
 from pages._ui.diagnosis import render_checkpoint_findings
 from pages._ui.downloads import render_downloads
+from pages._ui.escaping import literal
 from pages._ui.explanations import render_how_to_read, render_normalised_values
 from pages._ui.library import Picture
 from pages._ui.settings_store import settings_now, show_settings
@@ -36,10 +37,10 @@ if picture is None:
 try:
     prediction = library.prediction(workspace.predictor, picture)
 except DraemError as error:
-    st.error(str(error), icon=":material/error:")
+    st.error(literal(error), icon=":material/error:")
     st.stop()
 for note in library.grid_notes(picture, workspace.predictor.card.input_size):
-    st.caption(note)
+    st.caption(literal(note))
 show(workspace, picture, prediction, read_truth(picture, workspace.predictor.card.input_size))
 render_how_to_read()
 render_checkpoint_findings(workspace)

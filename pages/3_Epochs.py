@@ -5,6 +5,7 @@ import streamlit as st
 from draem_core.errors import DraemError
 from pages._ui import address, library, reviews
 from pages._ui.diagnosis import render_best_epochs, render_findings
+from pages._ui.escaping import literal
 from pages._ui.replays import render_replay
 from pages._ui.review_exports import render_exports
 from pages._ui.review_links import render_open_in_explore
@@ -32,7 +33,7 @@ start_window("epochs")
 try:
     chosen = reviews.choose_runs()
 except DraemError as error:
-    st.error(str(error), icon=":material/error:")
+    st.error(literal(error), icon=":material/error:")
     chosen = None
 if chosen is not None:
     render_best_epochs(chosen.review)

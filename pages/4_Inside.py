@@ -4,6 +4,7 @@ import streamlit as st
 
 from draem_core.errors import DraemError
 from pages._ui import insides, lesson
+from pages._ui.escaping import literal
 from pages._ui.inside import InsideSettings, inside
 from pages._ui.inside_experiments import render_experiments
 from pages._ui.inside_mask import choose_mask_rule
@@ -25,7 +26,7 @@ def show(workspace: Workspace, picture: Picture) -> None:
     try:
         view = insides.look(workspace, picture, painting, rule)
     except DraemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(literal(error), icon=":material/error:")
         return
     look = inside(view, handed.look, key="inside")
     shown = InsideSettings.joined(rule, look)

@@ -7,6 +7,7 @@ import streamlit as st
 from draem_core.errors import DraemError
 from draem_core.synthesis.sample import Hand
 from pages._ui import address, lesson, synthetics
+from pages._ui.escaping import literal
 from pages._ui.inside_mask import choose_mask_rule
 from pages._ui.library import Picture, settle_memory
 from pages._ui.live.settings import LiveSettings
@@ -32,7 +33,7 @@ def show(workspace: Workspace, picture: Picture) -> None:
         lesson.render_on_synthetic(view, lambda changed: synthetics.look(workspace, picture, changed))
         show_wall(workspace, picture, view)
     except DraemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(literal(error), icon=":material/error:")
         if settings.textures:
             built_in = SyntheticSettings.joined(rule, replace(settings.choice, textures=""), settings.hand)
             st.button(text("synthetic.take_built_in"), on_click=order, args=(built_in,))

@@ -5,6 +5,7 @@ import streamlit as st
 from draem_core.errors import DraemError
 from draem_core.training.launcher import Launcher
 from pages._ui import address, library
+from pages._ui.escaping import literal, visible
 from pages._ui.paths import run_folder, short_name
 from pages._ui.shell import say_no_dataset, start_window
 from pages._ui.train_form import ask_for_training
@@ -23,7 +24,7 @@ def choose_run(launcher: Launcher) -> str:
         st.session_state["train_run"] = next((one for one in living if one in names), NEW)
     st.session_state["train_run"] = st.session_state["train_run"]
     with st.sidebar:
-        chosen: str = st.selectbox("Run", names, key="train_run", persist_state="session")
+        chosen: str = st.selectbox("Run", names, key="train_run", format_func=visible, persist_state="session")
         render_line(launcher)
     wanted = {} if chosen == NEW else {"run": f"{short_name(launcher.runs)}/{chosen}"}
     address.write_places(wanted)
@@ -47,7 +48,7 @@ elif (config := ask_for_training(launcher, folders)) is not None:
     try:
         launcher.start(config)
     except (DraemError, OSError) as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(literal(error), icon=":material/error:")
     else:
         st.session_state["train_next"] = config.out.name
         st.rerun()

@@ -4,7 +4,8 @@ import streamlit as st
 
 from draem_core.inference import Predictor
 from draem_core.types import Card
-from pages._ui.texts import text
+from pages._ui.escaping import literal
+from pages._ui.texts import markdown, text
 
 _OWN_NAMES = {"anomalib": "anomalib", "ours": "DRAEM Heatmap Explorer"}  # the same in every language
 
@@ -13,13 +14,14 @@ def render_checkpoint_card(predictor: Predictor) -> None:
     """Draw the card of the predictor's checkpoint and how it runs here."""
     card = predictor.card
     with st.expander(_text("title"), icon=":material/id_card:"):
-        st.table(_rows(card) | _normalisation(card) | _calibration(card) | _training(card), border="horizontal")
+        rows = _rows(card) | _normalisation(card) | _calibration(card) | _training(card)
+        st.table(_literal(rows), border="horizontal")
         if card.assumed:
             names = ", ".join(name.replace("_", " ") for name in card.assumed)
-            st.caption(text("sidebar.card.assumed", names=names))
+            st.caption(markdown("sidebar.card.assumed", names=names))
         for note in card.notes:
-            st.text(note)  # sentences that hold words from the file: no Markdown
-        st.caption(text("sidebar.card.runs_on", device=predictor.device, note=predictor.precision_note))
+            st.caption(literal(note))
+        st.caption(markdown("sidebar.card.runs_on", device=predictor.device, note=predictor.precision_note))
 
 
 def _rows(card: Card) -> dict[str, str]:
@@ -52,6 +54,10 @@ def _calibration(card: Card) -> dict[str, str]:
 
 def _training(card: Card) -> dict[str, str]:
     return {text("sidebar.card.trained", name=name): str(value) for name, value in (card.training or {}).items()}
+
+
+def _literal(rows: dict[str, str]) -> dict[str, str]:
+    return {literal(name): literal(value) for name, value in rows.items()}
 
 
 def _text(name: str) -> str:

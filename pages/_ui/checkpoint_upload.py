@@ -13,6 +13,7 @@ from draem_core.checkpoints import checkpoint_digest, list_checkpoints, load_che
 from draem_core.disk import remedy
 from draem_core.errors import CheckpointError
 from pages._ui import library
+from pages._ui.escaping import literal
 from pages._ui.paths import short_name, upload_folder
 from pages._ui.texts import text
 
@@ -43,7 +44,7 @@ def render_checkpoint_upload() -> None:
         )
     message = st.session_state.get(_MESSAGE)
     if message:
-        st.error(message, icon=":material/error:")
+        st.error(literal(message), icon=":material/error:")
 
 
 def _take() -> None:

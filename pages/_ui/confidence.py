@@ -14,6 +14,7 @@ from draem_core.recipe import raw_sensitivity
 from draem_core.tuning import TuningSet
 from draem_core.types import Card
 from draem_core.uncertainty import Interval, bootstrap_auroc, bootstrap_counts, cautions, split_half
+from pages._ui.escaping import literal
 from pages._ui.goals_panel import take_over, trial_at
 from pages._ui.tuner import TunerSettings
 
@@ -21,7 +22,7 @@ from pages._ui.tuner import TunerSettings
 def render_confidence(card: Card, tuning: TuningSet, settings: TunerSettings) -> None:
     """Draw the settled setting's intervals and the check on another half."""
     for caution in cautions(tuning.grid.image_labels):
-        st.warning(caution, icon=":material/warning:")
+        st.warning(literal(caution), icon=":material/warning:")
     if tuning.unlabelled:
         st.caption(f"{tuning.unlabelled:,} images have no label and are left out.")
     _render_thresholds(card, tuning, settings)
@@ -84,7 +85,7 @@ def _render_halves(tuning: TuningSet, peaks: np.ndarray, labels: np.ndarray, sto
     tune = split_half(labels, [sample.kind for sample in tuning.samples], [sample.name for sample in tuning.samples])
     choice = goals.best_f1(peaks[tune], labels[tune], stops)
     if isinstance(choice, NoChoice):
-        st.info(choice.reason, icon=":material/info:")
+        st.info(literal(choice.reason), icon=":material/info:")
         return
     rows = []
     for name, half in (("tuned on", tune), ("checked on", ~tune)):

@@ -6,6 +6,7 @@ import streamlit as st
 from draem_core.diagnostics import Finding, diagnose
 from draem_core.training.review import Review
 from pages._ui import library
+from pages._ui.escaping import literal
 from pages._ui.shell import Workspace
 
 QUICK = 20_000_000  # parameters; a larger network is examined on the CPU only when asked
@@ -27,7 +28,8 @@ def render_finding(finding: Finding) -> None:
     """Draw one finding: what, the evidence, the next step."""
     name = str(finding.kind).replace("_", " ")
     st.error(
-        f"**{name[:1].upper()}{name[1:]}.** {finding.evidence} **Next:** {finding.next_step}",
+        f"**{literal(name[:1].upper() + name[1:])}.** {literal(finding.evidence)} "
+        f"**Next:** {literal(finding.next_step)}",
         icon=":material/diagnosis:",
     )
 
@@ -52,12 +54,12 @@ def render_best_epochs(review: Review) -> None:
     last = int(review.metrics["epoch"].iloc[-1])
     epochs = "1 epoch" if last == 1 else f"{last} epochs"
     best = review.best_epochs()
-    said = "  ·  ".join(f"{rule}: **{epoch}**" for rule, epoch in best.items())
-    st.markdown(f"**{review.name}**, {epochs}" + (f". Best epoch by {said}" if best else ""))
+    said = "  ·  ".join(f"{literal(rule)}: **{literal(epoch)}**" for rule, epoch in best.items())
+    st.markdown(f"**{literal(review.name)}**, {epochs}" + (f". Best epoch by {said}" if best else ""))
     for note in review.notes:
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {literal(note)}")
     if review.stopped:
-        st.error(review.stopped, icon=":material/front_hand:")
+        st.error(literal(review.stopped), icon=":material/front_hand:")
 
 
 def scores_table(review: Review) -> pd.DataFrame:

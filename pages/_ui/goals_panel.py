@@ -9,6 +9,7 @@ import streamlit as st
 from draem_core import goals
 from draem_core.goals import Choice, NoChoice, Zones
 from draem_core.tuning import TuningSet
+from pages._ui.escaping import literal
 from pages._ui.tuner import TunerSettings
 
 _BEST_F1, _RECALL, _ALARMS, _COST, _ZONES = (
@@ -77,7 +78,7 @@ def _work_out(goal: str, trial: Trial) -> Choice | Zones | NoChoice:
 
 def _render_found(found: Choice | Zones | NoChoice, settings: TunerSettings) -> None:
     if isinstance(found, NoChoice):
-        st.info(found.reason, icon=":material/info:")
+        st.info(literal(found.reason), icon=":material/info:")
         return
     if isinstance(found, Zones):
         wanted = replace(
@@ -91,7 +92,7 @@ def _render_found(found: Choice | Zones | NoChoice, settings: TunerSettings) -> 
         wanted = replace(settings, sensitivity=found.sensitivity)
         head = f"Threshold **{found.threshold:.6g}** (sensitivity {found.sensitivity:.6g})"
     text, button = st.columns([5, 1], vertical_alignment="center")
-    text.markdown(f"{head}  \n{found.reason}")
+    text.markdown(f"{head}  \n{literal(found.reason)}")
     button.button("Use it", on_click=take_over(wanted), disabled=wanted == settings, key="use_goal")
 
 

@@ -11,9 +11,10 @@ from draem_core.inside.switches import Switches
 from draem_core.precision import Precision
 from draem_core.scoring.keys import score_key
 from pages._ui import library
+from pages._ui.escaping import literal
 from pages._ui.jobs import Job, Jobs, Progress
 from pages._ui.shell import Workspace
-from pages._ui.texts import text
+from pages._ui.texts import markdown, text
 
 _NAMES = {AS_IT_IS: "as_trained", DIFFERENCE: "difference", SWITCHED: "switched"}
 _GLANCE = 0.3  # s that the page waits before it shows progress
@@ -35,7 +36,7 @@ def render_aurocs(workspace: Workspace, switches: Switches, precision: Precision
     key: Hashable = (score_key(workspace.predictor, dataset), switches, precision)
     job = _jobs().get(key, dataset)
     if job is None or job.was_cancelled:
-        label = text("inside.auroc.compare", images=len(dataset.test))
+        label = markdown("inside.auroc.compare", images=len(dataset.test))
         help_text = text("inside.auroc.compare_help" if job is None else "inside.auroc.again")
         if st.button(label, icon=":material/query_stats:", help=help_text):
             _jobs().start(key, dataset, _work(workspace, switches, precision))
@@ -45,7 +46,7 @@ def render_aurocs(workspace: Workspace, switches: Switches, precision: Precision
         _watch(job)
         return
     if job.failed:
-        st.error(str(job.failed), icon=":material/error:")
+        st.error(literal(job.failed), icon=":material/error:")
         return
     _render_table(job.result)
 
@@ -77,7 +78,7 @@ def _watch(job: Job[Comparison]) -> None:
         st.rerun()
     progress = job.progress
     st.progress(
-        progress.done / max(1, progress.total), text("inside.auroc.done", done=progress.done, total=progress.total)
+        progress.done / max(1, progress.total), markdown("inside.auroc.done", done=progress.done, total=progress.total)
     )
     if st.button(text("inside.auroc.stop"), icon=":material/stop:", disabled=progress.is_cancelled()):
         progress.cancel()
@@ -90,10 +91,10 @@ def _render_table(comparison: Comparison) -> None:
         text("inside.auroc.image_auroc"): [_shown(one.image_auroc) for one in figures],
         text("inside.auroc.pixel_auroc"): [_shown(one.pixel_auroc) for one in figures],
     }
-    st.markdown(text("inside.auroc.over", images=comparison.images))
+    st.markdown(markdown("inside.auroc.over", images=comparison.images))
     st.table(pd.DataFrame(columns, index=names))
     for problem in comparison.problems[:3]:
-        st.warning(problem, icon=":material/broken_image:")
+        st.warning(literal(problem), icon=":material/broken_image:")
 
 
 def _shown(value: float) -> str:

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from draem_core.figure import classic_row, figure_bytes
 from draem_core.inside.figures import stage_figure, stages_figure
 from pages._ui.downloads import safe_stem
+from pages._ui.escaping import literal
 from pages._ui.inside import Look, View
 from pages._ui.inside.settings import AUTOMATIC
-from pages._ui.texts import text
+from pages._ui.texts import markdown, text
 
 _DPI = 200
 _MIMES = {"png": "image/png", "svg": "image/svg+xml"}
@@ -40,7 +41,7 @@ def render_figures(view: View, look: Look) -> None:
     }
     for label, (name, draw) in figures.items():
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{label}**")
+            st.markdown(f"**{literal(label)}**")
             for suffix, mime in _MIMES.items():
                 st.download_button(
                     f"{suffix.upper()}",
@@ -51,7 +52,7 @@ def render_figures(view: View, look: Look) -> None:
                     on_click="ignore",
                     icon=":material/download:",
                 )
-    st.caption(text("inside.figure.note", dpi=_DPI))
+    st.caption(markdown("inside.figure.note", dpi=_DPI))
 
 
 def _drawn(draw: Callable[[], Figure], suffix: str) -> bytes:

@@ -8,7 +8,7 @@ from draem_core.render import mask_picture
 from pages._ui.inside import View
 from pages._ui.inside.payload import scale_colours
 from pages._ui.picture_row import Shown, render_pictures
-from pages._ui.texts import text
+from pages._ui.texts import markdown, text
 
 _PARTS = ("l2", "ssim", "focal")
 
@@ -27,7 +27,7 @@ def render_losses(view: View) -> None:
         scale = text("inside.loss.scale", words=text(f"inside.loss.{name}_words"), highest=highest)
         shown.append(Shown(_coloured(pictures[name], highest), scale, mean))
     render_pictures(shown, least=150)
-    st.markdown(text("inside.loss.sum", sum=sum(means.values())))
+    st.markdown(markdown("inside.loss.sum", sum=sum(means.values())))
 
 
 def _coloured(values: np.ndarray, highest: float) -> np.ndarray:

@@ -24,13 +24,14 @@ from draem_core.scoring.keys import network_key
 from draem_core.types import Prediction
 from pages._ui import library
 from pages._ui.byte_cache import MB, cached_by_bytes
+from pages._ui.escaping import literal
 from pages._ui.inside import View
 from pages._ui.inside.payload import scale_colours
 from pages._ui.inside_auroc import render_aurocs
 from pages._ui.library import Picture
 from pages._ui.picture_row import Shown, render_pictures
 from pages._ui.shell import Workspace
-from pages._ui.texts import text
+from pages._ui.texts import markdown, text
 
 _PAIRS: tuple[Pair, ...] = ("image_and_reconstruction", "image_twice", "swapped")
 
@@ -78,9 +79,9 @@ def _choose(predictor: Predictor, view: View) -> Experiment:
             sspcab = st.toggle("SSPCAB", value=True, key="inside_sspcab")
         other: Precision = "bfloat16" if predictor.precision == "float32" else "float32"
         in_other = st.toggle(
-            text("inside.switch.precision", other=other),
+            markdown("inside.switch.precision", other=other),
             key="inside_precision",
-            help=text("inside.switch.precision_help", present=predictor.precision),
+            help=markdown("inside.switch.precision_help", present=predictor.precision),
         )
     switches = Switches(pair or "image_and_reconstruction", tuple(sorted(skips)), sspcab)
     return Experiment(switches, other if in_other else None)
@@ -94,7 +95,7 @@ def _render_switched(workspace: Workspace, picture: Picture, view: View, experim
     try:
         after = _switched_prediction(workspace, picture, view, experiment)
     except DraemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(literal(error), icon=":material/error:")
         return
     title = text("inside.switch.switched_to", what=describe(experiment))
     _render_result(title, after, view.rule, before=view.trace.prediction)
@@ -125,7 +126,7 @@ def _render_result(
 ) -> None:
     """Draw a map with its mask and, where there is something to compare with, what changed."""
     mask = rule.apply(result.anomaly_map)
-    st.markdown(f"**{title}**")
+    st.markdown(f"**{literal(title)}**")
     pictures = [
         Shown(heatmap(result.anomaly_map), map_words or text("inside.switch.map")),
         Shown(mask_picture(mask), text("inside.switch.mask")),
@@ -137,9 +138,11 @@ def _render_result(
         )
     render_pictures(pictures)
     verdict = "NG" if mask.any() else "OK"
-    st.markdown(text("inside.switch.result", score=result.image_score, pixels=np.count_nonzero(mask), verdict=verdict))
+    st.markdown(
+        markdown("inside.switch.result", score=result.image_score, pixels=np.count_nonzero(mask), verdict=verdict)
+    )
     if before is not None:
-        st.caption(_told(moved))
+        st.caption(literal(_told(moved)))
 
 
 def _moves(before: Prediction, after: Prediction, moved: Change) -> np.ndarray:

@@ -15,6 +15,7 @@ from draem_core.postprocess import PostProcess, peak
 from draem_core.recipe import Computation, Measured, Recipe, check_card, parse_recipe, recipe_json
 from draem_core.report import Report, ReportImage, html_report, verdicts_csv, verdicts_json, write_mask_archive
 from draem_core.uncertainty import bootstrap_auroc, bootstrap_counts, cautions
+from pages._ui.escaping import code, literal
 from pages._ui.goals_panel import take_over
 from pages._ui.scored import Scored
 from pages._ui.shell import Workspace
@@ -45,7 +46,7 @@ def render_recipe(workspace: Workspace, scored: Scored, settings: TunerSettings)
             _button("Masks .zip", masks, f"{stem}_masks.zip", "application/zip")
         st.caption(
             f"Without the app, with the same masks bit for bit: "
-            f"`python -m draem_core apply {stem}_recipe.json IMAGES --out verdicts`"
+            f"{code(f'python -m draem_core apply {stem}_recipe.json IMAGES --out verdicts')}"
         )
         _render_open(predictor, settings)
 
@@ -65,7 +66,7 @@ def _render_open(predictor: Predictor, settings: TunerSettings) -> None:
             recipe = parse_recipe(file.getvalue(), file.name)
             check_card(recipe, predictor.card)
         except RecipeError as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(literal(error), icon=":material/error:")
             return
         try:
             wanted = replace(
@@ -80,7 +81,10 @@ def _render_open(predictor: Predictor, settings: TunerSettings) -> None:
                 saved_min_area=recipe.min_area,
             )
         except ValueError as error:
-            st.error(f"{file.name} cannot be shown here: {error}. It works with `apply`.", icon=":material/error:")
+            st.error(
+                f"{literal(file.name)} cannot be shown here: {literal(error)}. It works with `apply`.",
+                icon=":material/error:",
+            )
             return
         st.markdown(
             f"Made {recipe.created:%Y-%m-%d %H:%M} UTC: sensitivity {recipe.sensitivity:.6g}, kernel "

@@ -10,8 +10,10 @@ from draem_core.training.replay import epoch_in, review_from_checkpoints
 from draem_core.training.review import Review
 from draem_core.training.run_folder import RunFolderError
 from pages._ui import library, reviews
+from pages._ui.escaping import literal, visible
 from pages._ui.jobs import Job, Jobs, Progress
 from pages._ui.paths import dataset_roots, home, run_folder, short_name
+from pages._ui.spoken import shortened
 
 _GLANCE = 0.3  # s that the page waits before it shows progress
 
@@ -35,13 +37,14 @@ def render_replay() -> None:
             asked = st.selectbox(
                 "Folder",
                 [short_name(folder) for folder in _likely_folders()],
+                format_func=visible,
                 index=None,
                 key="replay_folder",
                 placeholder="Choose one, or type a path",
                 accept_new_options=True,
             )
         with right:
-            name = st.selectbox("Images of", list(datasets), key="replay_dataset")
+            name = st.selectbox("Images of", list(datasets), key="replay_dataset", format_func=visible)
         if st.button("Make the review", disabled=not asked or name is None, icon=":material/play_arrow:"):
             key = _start(asked or "", datasets[name or ""])
         if key is not None:
@@ -54,7 +57,7 @@ def _start(asked: str, dataset: Path) -> tuple[str, str] | None:
         folder = allowed_folder(asked)
         out = review_folder(folder, dataset)
     except DraemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(literal(error), icon=":material/error:")
         return None
     key = (str(folder), str(dataset))
     st.session_state["replay"] = key
@@ -80,7 +83,7 @@ def _follow(key: tuple[str, str]) -> None:
     elif not job.wait(_GLANCE):
         _watch(job)
     elif job.failed:
-        st.error(str(job.failed), icon=":material/pause_circle:" if job.was_cancelled else ":material/error:")
+        st.error(literal(job.failed), icon=":material/pause_circle:" if job.was_cancelled else ":material/error:")
     else:
         st.session_state.pop("replay", None)
         reviews.show_next(job.result.folder)
@@ -97,7 +100,7 @@ def _watch(job: Job[Review]) -> None:
     time_left = "" if left is None else f", about {max(1, round(left))} s left"
     share = progress.done / progress.total if progress.total else 0.0
     counted = f"{progress.done} of {progress.total}" if progress.total else "reading the first"
-    st.progress(share, f"Checkpoints: {counted}{time_left}")
+    st.progress(share, f"Checkpoints: {literal(counted)}{time_left}")
     if st.button("Stop", icon=":material/stop:", disabled=progress.is_cancelled(), key="replay_stop"):
         progress.cancel()
 
@@ -108,12 +111,16 @@ def allowed_folder(asked: str) -> Path:
     Raises:
         RunFolderError: it is not there, or lies outside the home folder and the dataset roots.
     """
-    folder = (home() / Path(asked).expanduser()).resolve()
+    try:
+        folder = (home() / Path(asked).expanduser()).resolve()
+        is_there = folder.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, with a NUL, nobody's ~
+        raise RunFolderError(f"{shortened(asked)} is no folder's name ({error}). Check the path.") from error
     roots = [home(), *dataset_roots()]
     if not any(folder.is_relative_to(root.resolve()) for root in roots):
         named = ", ".join(str(root) for root in roots)
         raise RunFolderError(f"{folder} is outside the folders that this app reads ({named}). Copy it into one.")
-    if not folder.is_dir():
+    if not is_there:
         raise RunFolderError(f"{folder} is no folder. Check the path; it may be relative to {home()}.")
     return folder
 

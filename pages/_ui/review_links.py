@@ -4,6 +4,7 @@ import streamlit as st
 
 from draem_core.training.review import Review
 from pages._ui import library
+from pages._ui.escaping import code, literal
 from pages._ui.paths import checkpoint_folder, short_name
 
 
@@ -15,16 +16,18 @@ def render_open_in_explore(review: Review, epoch: int) -> None:
         places = {"checkpoint": short_name(listed[checkpoint.resolve()]), "dataset": _dataset_of(review)}
         st.page_link(
             "pages/1_Explore.py",
-            label=f"Open epoch {epoch} in Explore",
+            label=f"Open epoch {epoch:d} in Explore",
             icon=":material/image_search:",
             query_params={name: place for name, place in places.items() if place},
         )
     elif checkpoint is not None:
-        folder = short_name(checkpoint_folder())
-        st.caption(f"Explore does not list `{checkpoint}`, the weights of epoch {epoch}. Copy it into `{folder}/`.")
+        folder = f"{short_name(checkpoint_folder())}/"
+        st.caption(
+            f"Explore does not list {code(checkpoint)}, the weights of epoch {epoch:d}. Copy it into {code(folder)}."
+        )
     elif review.checkpoints:
         there = ", ".join(str(one) for one in sorted(review.checkpoints))
-        st.caption(f"The weights of epoch {epoch} were not kept. They are there for epoch {there}.")
+        st.caption(f"The weights of epoch {epoch:d} were not kept. They are there for epoch {literal(there)}.")
 
 
 def _dataset_of(review: Review) -> str:

@@ -10,6 +10,7 @@ from draem_core.training.review import Review, find_reviews, load_review
 from draem_core.training.run_folder import RunFolderError
 from pages._ui import address
 from pages._ui.byte_cache import MB, cached_by_bytes
+from pages._ui.escaping import code, literal, visible
 from pages._ui.paths import checkpoint_folder, run_folder, short_name
 from pages._ui.reviewer import pack
 
@@ -76,12 +77,12 @@ def choose_runs() -> Chosen | None:
     try:
         other = _look(other_name)
     except RunFolderError as error:
-        st.warning(str(error), icon=":material/compare:")
+        st.warning(literal(error), icon=":material/compare:")
         return Chosen(look, None)
     if not _fits(look.review, other.review):
         st.warning(
-            f"{other.review.name} has other probe images than {look.review.name}, or none, so their pictures cannot be "
-            "laid side by side. Choose a run on the same dataset.",
+            f"{literal(other.review.name)} has other probe images than {literal(look.review.name)}, or none, so their "
+            "pictures cannot be laid side by side. Choose a run on the same dataset.",
             icon=":material/compare:",
         )
         return Chosen(look, None)
@@ -106,7 +107,9 @@ def _select(label: str, names: Collection[str], place: str, default: str) -> str
         st.session_state[state] = asked
     now = st.session_state.get(state)
     st.session_state[state] = now if now in names else default
-    chosen: str = st.selectbox(label, names, key=state, format_func=_run_label, persist_state="session")
+    chosen: str = st.selectbox(
+        label, names, key=state, format_func=lambda name: visible(_run_label(name)), persist_state="session"
+    )
     return chosen
 
 
@@ -165,7 +168,7 @@ def _say_no_run() -> None:
 
 - **Train** one on the Train page, or with
   `python -m draem_core train --data datasets/demo/fabric --out runs/fabric --epochs 40 --width 16 16`
-- **Copy** run folders into `{short_name(run_folder())}/`.
+- **Copy** run folders into {code(f"{short_name(run_folder())}/")}.
 - **Replay** a folder of checkpoints by epoch, whoever trained them, as below.
 """
     )

@@ -12,6 +12,7 @@ from draem_core.inference import Predictor
 from draem_core.scoring import ScoredDataset, score_dataset, score_key
 from draem_core.tuning import TuningSet, count_settings
 from pages._ui import library
+from pages._ui.escaping import literal
 from pages._ui.jobs import Job, Jobs, Progress
 from pages._ui.paths import score_folder
 from pages._ui.shell import Workspace
@@ -56,13 +57,13 @@ def scored_dataset(workspace: Workspace) -> Scored | None:
         _watch(job)
         return None
     if job.failed:
-        st.error(str(job.failed), icon=":material/pause_circle:" if job.was_cancelled else ":material/error:")
+        st.error(literal(job.failed), icon=":material/pause_circle:" if job.was_cancelled else ":material/error:")
         if st.button("Go on" if job.was_cancelled else "Try again", type="primary"):
             _jobs().start(key, dataset, _work(predictor, dataset, folder, downscaling))
             st.rerun()
         return None
     for problem in job.result.scored.problems[:5]:
-        st.warning(problem, icon=":material/broken_image:")
+        st.warning(literal(problem), icon=":material/broken_image:")
     if len(job.result.scored.problems) > 5:
         st.caption(f"and {len(job.result.scored.problems) - 5} more problems, all listed in the report")
     _render_mask_downscaling(job.result)
@@ -93,7 +94,7 @@ def _render_mask_downscaling(scored: Scored) -> None:
         for rule in MASK_DOWNSCALINGS
         for row in (figures[rule],)
     ]
-    right.caption("By " + "; by ".join(lines) + " (raw maps, no opening).")
+    right.caption(literal("By " + "; by ".join(lines) + " (raw maps, no opening)."))
 
 
 def _take_over_downscaling() -> None:
@@ -148,7 +149,9 @@ def _watch(job: Job[Scored]) -> None:
     share = progress.done / progress.total if progress.total else 0.0
     left = progress.seconds_left
     time_left = "" if left is None else f", {spoken_time(left)} left"
-    st.progress(share, f"{progress.phase or 'Starting'}: {progress.done:,} of {progress.total:,} images{time_left}")
+    st.progress(
+        share, f"{literal(progress.phase or 'Starting')}: {progress.done:,} of {progress.total:,} images{time_left}"
+    )
     if st.button("Stop", icon=":material/stop:", disabled=progress.is_cancelled()):
         progress.cancel()
     st.caption("Results stay on disk: whoever opens this page later, or stops now, goes on from here.")

@@ -23,8 +23,9 @@ from draem_core.render import heatmap
 from pages._ui import address, lesson, library
 from pages._ui.checkpoint_card import render_checkpoint_card
 from pages._ui.checkpoint_upload import render_checkpoint_upload
+from pages._ui.escaping import Markdown, code, literal, visible
 from pages._ui.paths import ROOT, checkpoint_folder, dataset_roots, run_folder, short_name, upload_folder
-from pages._ui.texts import choose_language, speak, text
+from pages._ui.texts import choose_language, markdown, speak, text
 
 PRECISIONS = get_args(Precision)
 PAGES = {
@@ -97,7 +98,7 @@ def start_page(page: str) -> Workspace | None:
         checkpoint = _choose_checkpoint()
         folder = _choose_dataset()
         if left_out := library.unreadable_names_note():
-            st.caption(left_out)
+            st.caption(literal(left_out))
         device, precision = _choose_device()
     if checkpoint is None:
         _say_no_checkpoint()
@@ -105,7 +106,7 @@ def start_page(page: str) -> Workspace | None:
     try:
         predictor = library.predictor(checkpoint, device, precision)
     except DraemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(literal(error), icon=":material/error:")
         st.caption(text("sidebar.other_checkpoint"))
         return None
     with st.sidebar:
@@ -140,7 +141,7 @@ def _choose_checkpoint() -> Path | None:
             text("sidebar.checkpoint"),
             files,
             key="checkpoint",
-            format_func=_checkpoint_label,
+            format_func=lambda name: visible(_checkpoint_label(name)),
             on_change=_follow_category,
             persist_state="session",
         )
@@ -204,7 +205,7 @@ def _choose_dataset() -> str | None:
         text("sidebar.dataset"),
         folders,
         key="dataset",
-        format_func=lambda name: "/".join(Path(name).parts[-2:]),
+        format_func=lambda name: visible("/".join(Path(name).parts[-2:])),
         persist_state="session",
     )
 
@@ -236,16 +237,18 @@ def _open_dataset(name: str | None) -> Dataset | None:
     try:
         return library.dataset(folder)
     except DraemError as error:
-        st.warning(str(error), icon=":material/folder_off:")
+        st.warning(literal(error), icon=":material/folder_off:")
         return None
 
 
 def _say_no_checkpoint() -> None:
     st.header(text("sidebar.no_checkpoint"))
-    st.markdown(text("sidebar.get_checkpoint", folder=short_name(checkpoint_folder()), command=TRAIN))
+    st.markdown(
+        markdown("sidebar.get_checkpoint", folder=code(f"{short_name(checkpoint_folder())}/"), command=Markdown(TRAIN))
+    )
 
 
 def say_no_dataset() -> None:
     """Tell how a dataset gets here."""
-    roots = ", ".join(f"`{short_name(root)}/`" for root in dataset_roots())
-    st.info(text("sidebar.no_dataset", roots=roots, command=DEMO), icon=":material/folder_open:")
+    roots = Markdown(", ".join(code(f"{short_name(root)}/") for root in dataset_roots()))
+    st.info(markdown("sidebar.no_dataset", roots=roots, command=Markdown(DEMO)), icon=":material/folder_open:")

@@ -7,10 +7,11 @@ from draem_core.data.datasets import Dataset, Sample
 from draem_core.data.images import IMAGE_SUFFIXES
 from draem_core.errors import ImageError
 from pages._ui import address, library, uploads
+from pages._ui.escaping import literal
 from pages._ui.filmstrip import Frame, filmstrip
 from pages._ui.library import Picture
 from pages._ui.shell import say_no_dataset
-from pages._ui.texts import text
+from pages._ui.texts import markdown, text
 from pages._ui.uploads import Upload
 
 DATASET, UPLOAD = "dataset", "upload"
@@ -44,7 +45,7 @@ def choose_picture(dataset: Dataset | None) -> Picture | None:
     with right:
         samples = _of_chosen_kind(dataset)
     if dataset.warnings:
-        st.caption(" ".join(dataset.warnings))
+        st.caption(literal(" ".join(dataset.warnings)))
     return _choose_sample(samples)
 
 
@@ -68,7 +69,7 @@ def read_truth(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
     try:
         return library.gt_mask(picture, shape)
     except ImageError as error:
-        st.warning(text("picture.no_truth", problem=error), icon=":material/broken_image:")
+        st.warning(markdown("picture.no_truth", problem=error), icon=":material/broken_image:")
         return None
 
 
@@ -84,7 +85,7 @@ def _of_chosen_kind(dataset: Dataset) -> tuple[Sample, ...]:
         default=_ALL,
         required=True,
         key=key,
-        format_func=lambda kind: f"{_kind_name(kind)} {counts[kind]}",
+        format_func=lambda kind: literal(f"{_kind_name(kind)} {counts[kind]}"),
         label_visibility="collapsed",
     )
     return tuple(sample for sample in shown if kind in (_ALL, None, sample.kind))
@@ -112,7 +113,7 @@ def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
     try:
         return _noted(library.dataset_picture(samples[names.index(wanted)]))
     except ImageError as error:
-        st.error(str(error), icon=":material/broken_image:")
+        st.error(literal(error), icon=":material/broken_image:")
         return None
 
 
@@ -124,7 +125,7 @@ def _frame(sample: Sample) -> Frame:
 
 def _noted(picture: Picture) -> Picture:
     if picture.note:
-        st.warning(picture.note, icon=":material/brightness_low:")
+        st.warning(literal(picture.note), icon=":material/brightness_low:")
     return picture
 
 
@@ -142,7 +143,7 @@ def _choose_upload() -> Picture | None:
     kept = uploads.take([Upload(file.name, file.getvalue()) for file in files or ()], changed)
     if gone := uploads.left_out():
         st.warning(
-            text("picture.upload_left_out", names=", ".join(gone), most=uploads.MOST_BYTES // 1_000_000),
+            markdown("picture.upload_left_out", names=", ".join(gone), most=uploads.MOST_BYTES // 1_000_000),
             icon=":material/delete_sweep:",
         )
     if not kept:
@@ -153,13 +154,20 @@ def _choose_upload() -> Picture | None:
     st.session_state[_UPLOADED] = now if now in names else names[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if len(kept) > 1:
-            st.pills(text("picture.uploaded"), names, required=True, key=_UPLOADED, persist_state="session")
+            st.pills(
+                text("picture.uploaded"),
+                names,
+                required=True,
+                key=_UPLOADED,
+                persist_state="session",
+                format_func=literal,
+            )
         st.button(text("picture.upload_forget"), icon=":material/delete:", type="tertiary", on_click=uploads.forget)
     upload = kept[names.index(st.session_state[_UPLOADED])]
     try:
         return _noted(library.uploaded_picture(upload.name, upload.content))
     except ImageError as error:
-        st.error(str(error), icon=":material/broken_image:")
+        st.error(literal(error), icon=":material/broken_image:")
         return None
 
 

@@ -19,8 +19,9 @@ from draem_core.training.losses import PARTS, LossWeights
 from draem_core.training.pace import measure_apart
 from draem_core.training.progress import steps_per_epoch
 from pages._ui import library
+from pages._ui.escaping import literal, visible
 from pages._ui.paths import dataset_roots, short_name
-from pages._ui.spoken import counted
+from pages._ui.spoken import counted, shortened
 from pages._ui.texture_folders import texture_folders
 from pages._ui.train_defaults import first_try, free_name
 
@@ -57,11 +58,11 @@ def ask_for_training(launcher: Launcher, folders: Sequence[Path]) -> TrainConfig
     problem, config = _checked(launcher, values, name)
     if config is not None and dataset is not None:
         images = len(dataset.train_good)
-        st.caption(_sum(config, images, launcher))
+        st.caption(literal(_sum(config, images, launcher)))
         if not images:
             problem = f"{dataset.name} has no good training images. Put some into `train/good/`, or choose another."
     if problem:
-        st.error(problem, icon=":material/rule:")
+        st.error(literal(problem), icon=":material/rule:")
     if launcher_has(launcher, name) and st.button("Watch or resume it", icon=":material/visibility:"):
         st.session_state["train_next"] = name
         st.rerun()
@@ -235,7 +236,7 @@ def _pick(
         options,
         key=key,
         accept_new_options=accept_new_options,
-        format_func=shown_as,
+        format_func=lambda name: visible(shown_as(name)),
         persist_state="session",
     )
     return _explained(name, chosen or options[0])
@@ -281,11 +282,16 @@ def below_roots(text: str) -> Path:
     """Return the folder that ``text`` names, below the dataset roots; raises ConfigError where it is elsewhere."""
     roots = [root.resolve() for root in dataset_roots()]
     for root in (roots[0].parent, *roots):
-        folder = (root / text).resolve()
-        if folder.is_dir() and any(folder.is_relative_to(allowed) for allowed in roots):
-            return folder
+        try:
+            folder = (root / text).resolve()
+            if folder.is_dir() and any(folder.is_relative_to(allowed) for allowed in roots):
+                return folder
+        except (OSError, ValueError, RuntimeError):  # too long, with a NUL, a ring of links
+            continue
     known = ", ".join(short_name(root) for root in dataset_roots())
-    raise ConfigError(f"{text} is no folder below {known}. Put the textures there, or take the built-in ones.")
+    raise ConfigError(
+        f"{shortened(text)} is no folder below {known}. Put the textures there, or take the built-in ones."
+    )
 
 
 def _sum(config: TrainConfig, images: int, launcher: Launcher) -> str:
@@ -309,12 +315,12 @@ def _render_estimate(config: TrainConfig, images: int, asked: bool) -> None:
     try:
         seconds = _seconds_per_step(toml)
     except DraemError as error:
-        st.error(str(error), icon=":material/timer_off:")
+        st.error(literal(error), icon=":material/timer_off:")
         return
     whole = seconds * steps_per_epoch(config, images) * config.epochs
     st.info(
-        f"A step took {seconds:.2g} s just now, so {counted(config.epochs, 'epoch')} will take {spoken_time(whole)}. "
-        "Judging comes on top; so does waiting in line.",
+        f"A step took {seconds:.2g} s just now, so {literal(counted(config.epochs, 'epoch'))} will take "
+        f"{literal(spoken_time(whole))}. Judging comes on top; so does waiting in line.",
         icon=":material/timer:",
     )
 
@@ -328,5 +334,5 @@ def _opened(folder: Path) -> Dataset | None:
     try:
         return library.dataset(folder)
     except DraemError as error:
-        st.warning(str(error), icon=":material/folder_off:")
+        st.warning(literal(error), icon=":material/folder_off:")
         return None

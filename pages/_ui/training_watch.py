@@ -16,6 +16,7 @@ from draem_core.training.review import load_review
 from draem_core.training.validation import disagreement
 from pages._ui import library
 from pages._ui.diagnosis import render_findings
+from pages._ui.escaping import literal, visible
 from pages._ui.paths import short_name
 from pages._ui.train_charts import render_curves, render_newest_pictures
 
@@ -38,7 +39,7 @@ def render_line(launcher: Launcher) -> None:
     for ticket in tickets:
         doing = "waits in line" if ticket.device in seen else "trains"
         seen.add(ticket.device)
-        st.caption(f"**{ticket.run}** {doing} on {ticket.device}")
+        st.caption(f"**{literal(ticket.run)}** {doing} on {literal(ticket.device)}")
 
 
 def render_run(launcher: Launcher, name: str) -> None:
@@ -46,13 +47,15 @@ def render_run(launcher: Launcher, name: str) -> None:
     try:
         config, standing = launcher.config(name), launcher.standing(name)
     except DraemError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(literal(error), icon=":material/error:")
         return
     st.fragment(_watch, run_every=1.0 if standing.goes_on else None)(launcher, name, config, standing.stage)
     if not standing.goes_on:  # until then a disagreement is said above
         _render_diagnosis(launcher, name)
     with st.expander("What it was asked to do", icon=":material/list:"):
-        st.dataframe({field: str(value) for field, value in config.model_dump(mode="json").items()}, width="stretch")
+        st.dataframe(
+            {field: visible(value) for field, value in config.model_dump(mode="json").items()}, width="stretch"
+        )
 
 
 def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: Stage) -> None:
@@ -62,7 +65,7 @@ def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: Stage)
         st.rerun()
     icon, colour = _LOOK[standing.stage]
     folder = launcher.runs / name
-    st.header(f"{name} :{colour}-badge[{icon} {standing.stage.value}]")
+    st.header(f"{literal(name)} :{colour}-badge[{icon} {standing.stage.value}]")
     with st.container(horizontal=True, vertical_alignment="center"):
         _render_buttons(launcher, name, standing)
         if standing.stage is not Stage.WAITING:
@@ -71,17 +74,17 @@ def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: Stage)
     if standing.stage is Stage.WAITING:
         _render_waiting(launcher, standing, config)
     else:
-        st.progress(progress.share, _spoken_progress(progress, standing, folder))
+        st.progress(progress.share, literal(_spoken_progress(progress, standing, folder)))
     if standing.said:
         box = st.error if standing.stage is Stage.FAILED else st.info
-        box(standing.said, icon=icon)
+        box(literal(standing.said), icon=icon)
     history = read_history(folder)
     if standing.goes_on and history and (warning := disagreement(history[-1])) is not None:
-        st.warning(warning, icon=":material/balance:")
+        st.warning(literal(warning), icon=":material/balance:")
     render_curves(folder)
     render_newest_pictures(folder)
     if st.toggle("Show the log", key="train_log"):
-        st.code(launcher.log(name) or "Nothing was printed yet.", language=None, height=300)
+        st.code(visible(launcher.log(name), keep="\n") or "Nothing was printed yet.", language=None, height=300)
 
 
 def _render_buttons(launcher: Launcher, name: str, standing: Standing) -> None:
@@ -100,7 +103,7 @@ def _render_buttons(launcher: Launcher, name: str, standing: Standing) -> None:
         try:
             launcher.resume(name)
         except (DraemError, OSError) as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(literal(error), icon=":material/error:")
         else:
             st.rerun()
 
@@ -114,8 +117,9 @@ def _render_waiting(launcher: Launcher, standing: Standing, config: TrainConfig)
         left = None
     time_left = f"; {first} has {spoken_time(left)} left" if left is not None else ""
     st.info(
-        f"It waits in line for {device_of(config)}, behind {' and '.join(standing.ahead)}{time_left}. "
-        "It begins by itself, also with this page closed.",
+        f"It waits in line for {literal(device_of(config))}, behind "
+        f"{literal(' and '.join(standing.ahead))}{literal(time_left)}. It begins by itself, also with this "
+        "page closed.",
         icon=":material/hourglass_top:",
     )
 
@@ -150,7 +154,7 @@ def _render_diagnosis(launcher: Launcher, name: str) -> None:
     try:
         render_findings(load_review(launcher.runs / name), None)
     except DraemError as error:
-        st.warning(str(error), icon=":material/error:")
+        st.warning(literal(error), icon=":material/error:")
 
 
 def _images(config: TrainConfig) -> int | None:

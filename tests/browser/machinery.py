@@ -20,13 +20,13 @@ def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def start_server(script: Path, log: Path) -> tuple[subprocess.Popen, str]:
+def start_server(script: Path, log: Path, address: str = "127.0.0.1") -> tuple[subprocess.Popen, str]:
     """Run ``script`` by Streamlit on a free port, output to ``log``; return the process and its URL once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
-    options = ["--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false"]
+    options = [f"--server.address={address}", "--server.headless=true", "--browser.gatherUsageStats=false"]
     with log.open("w") as output:
         process = subprocess.Popen([*command, *options], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"

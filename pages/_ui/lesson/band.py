@@ -15,6 +15,7 @@ from draem_core.errors import ImageError
 from draem_core.inference import Predictor
 from draem_core.types import Prediction
 from pages._ui import library
+from pages._ui.escaping import Markdown, code
 from pages._ui.inside.settings import Look
 from pages._ui.inside.view import View as InsideView
 from pages._ui.lesson import course, facts
@@ -23,7 +24,7 @@ from pages._ui.lesson.steps import GOOD, STEPS, InsideStep, Step
 from pages._ui.library import Picture
 from pages._ui.synthetic.settings import SyntheticSettings
 from pages._ui.synthetic.view import View as SyntheticView
-from pages._ui.texts import language, names_of, text, texts_under
+from pages._ui.texts import language, markdown, names_of, text, texts_under
 
 _FOLDER = Path(__file__).parent
 _KEY = "lesson_band"
@@ -46,8 +47,11 @@ def render_entry() -> None:
     at, now = course.last(), course.number()
     if now and (missing := course.missing()):
         with st.container():
-            names = ", ".join(f"`{name}`" for name in missing)
-            st.warning(text("lesson.missing", names=names, demo=_DEMO, train=_TRAIN), icon=":material/school:")
+            names = ", ".join(code(name) for name in missing)
+            st.warning(
+                markdown("lesson.missing", names=Markdown(names), demo=Markdown(_DEMO), train=Markdown(_TRAIN)),
+                icon=":material/school:",
+            )
         return
     if now:
         at, label = now, text("lesson.at", step=now)

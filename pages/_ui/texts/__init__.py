@@ -4,14 +4,16 @@ The words lie in one TOML file for each language beside this module; add a file 
 ``lang`` decides once, then what was chosen, on every page; before that the browser's locale, then English.
 """
 
+from numbers import Number
 from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from pages._ui.escaping import Markdown, literal, visible
 from pages._ui.texts.catalogue import ENGLISH, Language, language_for, names_in, read_languages
 
-__all__ = ["choose_language", "language", "linked_language", "names_of", "speak", "text", "texts_under"]
+__all__ = ["choose_language", "language", "linked_language", "markdown", "names_of", "speak", "text", "texts_under"]
 
 FOLDER = Path(__file__).parent
 _CHOSEN = "lang"  # in the session and in the link
@@ -30,6 +32,17 @@ def text(key: str, **values: object) -> str:
     if names_in(template) != values.keys():
         raise ValueError(f"{key} takes the values {sorted(names_in(template))}, not {sorted(values)}")
     return template.format(**values)
+
+
+def markdown(key: str, **values: object) -> Markdown:
+    """Return the text under a key as Markdown, its values shown sign by sign; numbers and Markdown stay as they are.
+
+    Raises:
+        KeyError, ValueError: as ``text``.
+    """
+    return Markdown(
+        text(key, **{name: one if isinstance(one, Number) else literal(one) for name, one in values.items()})
+    )
 
 
 def names_of(key: str) -> frozenset[str]:
@@ -73,7 +86,7 @@ def choose_language() -> None:
         "Language · 語言",
         list(known),
         key=_CHOSEN,
-        format_func=lambda code: known[code].name,
+        format_func=lambda code: visible(known[code].name),
         persist_state="session",
         label_visibility="collapsed",
     )
@@ -81,7 +94,7 @@ def choose_language() -> None:
         st.session_state[_HEARD].setdefault(linked_language(), False)
         st.query_params.from_dict(st.query_params.to_dict() | {_CHOSEN: linked_language()})
     for problem in language().problems[:3]:
-        st.warning(problem, icon=":material/translate:")
+        st.warning(literal(problem), icon=":material/translate:")
 
 
 def linked_language() -> str:
