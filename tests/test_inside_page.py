@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ from pages._ui.inside.payload import pack
 from pages._ui.inside.settings import InsideSettings, Look
 from pages._ui.inside.view import View
 from pages._ui.inside.words import words_of
+from pages._ui.inside_auroc import _files
+from pages._ui.jobs import Jobs
 from pages._ui.live.settings import LiveSettings
 from pages._ui.shell import Workspace
 
@@ -259,6 +262,16 @@ def test_aurocs_over_the_dataset(home: Path) -> None:
         assert found.figures[name].pixel_auroc == pytest.approx(metrics.pixel_auroc(of_name, truths), abs=1e-3)
     with pytest.raises(Cancelled, match="after 0 of"):
         compare_over_dataset(predictor, samples, cancelled=lambda: True)
+
+
+def test_a_comparison_outlives_the_opening_of_its_dataset_and_not_a_change_of_a_picture(home: Path) -> None:
+    once, again = (_files(open_dataset(home / "datasets" / "tiles")) for _ in range(2))
+    jobs: Jobs[int] = Jobs()
+    job = jobs.start("key", once, lambda progress: 1)
+    assert job.wait(120)
+    assert jobs.get("key", again) is job
+    os.utime(open_dataset(home / "datasets" / "tiles").test[0].path, (1, 1))
+    assert jobs.get("key", _files(open_dataset(home / "datasets" / "tiles"))) is None
 
 
 def test_aurocs_by_another_predictor(home: Path) -> None:

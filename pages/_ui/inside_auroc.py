@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable, Hashable
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
+from draem_core.data.datasets import Dataset
 from draem_core.inside.over_dataset import AS_IT_IS, DIFFERENCE, SWITCHED, Comparison, compare_over_dataset
 from draem_core.inside.switches import Switches
 from draem_core.precision import Precision
-from draem_core.scoring.keys import score_key
+from draem_core.scoring.keys import Stamp, score_key
 from pages._ui import library
 from pages._ui.escaping import literal
 from pages._ui.jobs import Job, Jobs, Progress
@@ -34,12 +36,13 @@ def render_aurocs(workspace: Workspace, switches: Switches, precision: Precision
     if dataset is None or not dataset.test:
         return
     key: Hashable = (score_key(workspace.predictor, dataset), switches, precision)
-    job = _jobs().get(key, dataset)
+    files = _files(dataset)
+    job = _jobs().get(key, files)
     if job is None or job.was_cancelled:
         label = markdown("inside.auroc.compare", images=len(dataset.test))
         help_text = text("inside.auroc.compare_help" if job is None else "inside.auroc.again")
         if st.button(label, icon=":material/query_stats:", help=help_text):
-            _jobs().start(key, dataset, _work(workspace, switches, precision))
+            _jobs().start(key, files, _work(workspace, switches, precision))
             st.rerun(scope="fragment")
         return
     if not job.wait(_GLANCE):
@@ -49,6 +52,15 @@ def render_aurocs(workspace: Workspace, switches: Switches, precision: Precision
         st.error(literal(job.failed), icon=":material/error:")
         return
     _render_table(job.result)
+
+
+def _files(dataset: Dataset) -> list[tuple[str, str, Stamp | None, Stamp | None]]:
+    """Return the test set as its files stand now, however often the dataset is opened anew while the work goes on."""
+    return [(one.name, one.kind, Stamp.of_or_none(one.path), _stamp(one.mask_path)) for one in dataset.test]
+
+
+def _stamp(path: Path | None) -> Stamp | None:
+    return None if path is None else Stamp.of_or_none(path)
 
 
 def _work(workspace: Workspace, switches: Switches, precision: Precision | None) -> Callable[[Progress], Comparison]:

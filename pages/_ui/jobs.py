@@ -100,10 +100,10 @@ class Jobs(Generic[Result]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, of: object) -> Job[Result] | None:
-        """Return the job of a key, where it was started for this very object."""
+        """Return the job of a key, where it was started for an equal object."""
         with self._lock:
             job = self._jobs.get(key)
-            if job is None or (job.of is not of and job.wait(0)):
+            if job is None or (job.of != of and job.wait(0)):
                 return None
             self._jobs.move_to_end(key)
             return job
