@@ -74,7 +74,7 @@ def upload(page: Page, url: str, turn: int) -> None:
 
 def settle(page: Page) -> None:
     """Wait until the page has run to its end."""
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=120_000)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(state="attached", timeout=120_000)
 
 
 def resident(pid: int) -> float:

@@ -71,8 +71,7 @@ def test_a_page_full_of_hostile_names_asks_nothing_of_another_host(
 ) -> None:
     page.goto(f"{hostile_url}/{name}")
     _settled(page)
-    for closed in page.locator("details:not([open]) > summary").all():
-        closed.click()
+    page.locator("details:not([open]) > summary").evaluate_all("all => all.forEach((one) => one.click())")
     _settled(page)
     assert asked_elsewhere == []
     assert page.locator("[data-testid=stMarkdownContainer] img").count() == 0
@@ -180,7 +179,8 @@ def _get(url: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
 
 def _settled(page: Page) -> None:
     """Wait until the page has run to its end."""
-    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=90_000)
+    app = page.locator("[data-testid=stApp]")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=90_000)
 
 
 def _rewrite(source: Path, out: Path) -> None:
