@@ -1,6 +1,11 @@
 // The network's plan as a picture: a block a stage, as high as its features and as wide as its channels are many.
 // A click opens the stage. Knows no server.
 
+import { formatCount } from "../live/format.js";
+import { svg } from "../live/svg.js";
+import { filled } from "../live/words.js";
+import { element, formatShape, keepFocus } from "./cards.js";
+
 const PLAN = { height: 250, gap: 12, tallest: 150, top: 44 };
 
 function formatLarge(value) {
@@ -13,7 +18,7 @@ function blockColour(path) {
   return path.includes("encoder") ? "encoder" : "decoder";
 }
 
-function showPlan(root, { plan, opened, stages, words }, onOpen) {
+export function showPlan(root, { plan, opened, stages, words }, onOpen) {
   const totals = { parameters: formatLarge(plan.parameters), flops: formatLarge(plan.flops) };
   root.querySelector("[data-slot=planFacts]").textContent = filled(words.plan, { ...totals, size: plan.input_size.join(" × ") });
   const titles = new Map(stages.map(({ name, title }) => [name, title]));

@@ -1,6 +1,14 @@
 // Wires one view of the insides: payload in, pictures out; strokes, opened stage and followed pixel back. What is on the
 // screen stays until the answer to the last stroke is there.
 
+import { formatCount, formatProbability } from "../live/format.js";
+import { filled, showWords } from "../live/words.js";
+import { createCards } from "./cards.js";
+import { showPlan } from "./diagram.js";
+import { createPainter } from "./painter.js";
+import { showPixel } from "./pixel.js";
+import { unpackView } from "./unpack.js";
+
 const insides = new WeakMap(); // root element → inside
 
 export default function ({ data, parentElement, setStateValue }) {

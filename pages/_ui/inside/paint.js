@@ -1,7 +1,7 @@
 // How a stroke looks on a layer of paint: { tool, size, points: [[x, y], …], colour, texture, shape }, in pixels of the
 // layer. Drawn again it gives the same pixels, so that a list of strokes is the whole painting. Knows no pointer.
 
-function createPaint() {
+export function createPaint() {
   const textures = new Map(); // name → image
   let shapes = [];
   let loading = null;

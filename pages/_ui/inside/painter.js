@@ -1,10 +1,13 @@
 // The easel: the picture, a layer of paint over it, and the mark of the followed pixel; for pointer and keyboard. Tells
 // of finished strokes and chosen pixels; knows no stage and no server.
 
+import { svg } from "../live/svg.js";
+import { createPaint } from "./paint.js";
+
 const SMALL_STEP = 1 / 128; // of the picture's longer side, that an arrow key goes; with Shift eight times as far
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-function createPainter(root, { onStroke, onFollow, onPlace }) {
+export function createPainter(root, { onStroke, onFollow, onPlace }) {
   const slot = (name) => root.querySelector(`[data-slot=${name}]`);
   const easel = slot("easel");
   const base = slot("base");

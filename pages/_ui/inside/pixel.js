@@ -1,6 +1,10 @@
 // The followed pixel in numbers: its softmax worked out, and what of the image the opened stage sees. Knows no server.
 
-function showPixel(root, view, onForget) {
+import { formatProbability, MINUS } from "../live/format.js";
+import { filled } from "../live/words.js";
+import { element, formatValue } from "./cards.js";
+
+export function showPixel(root, view, onForget) {
   const box = root.querySelector("[data-slot=pixel]");
   box.hidden = !view.pixel;
   if (!view.pixel) return box.replaceChildren();

@@ -1,7 +1,10 @@
 // The payload's bytes as stages with pictures. Knows the layout that payload.py writes, nothing of what is shown.
 
+import { readHeader } from "../live/header.js";
+import { colourTable, drawPixels } from "../live/pixels.js";
+
 /** All that the browser knows of one view: the header, and for each array what draws it on a canvas. */
-function unpackView(bytes) {
+export function unpackView(bytes) {
   const { header, rest } = readHeader(bytes);
   const scales = Object.fromEntries(Object.entries(header.scales).map(([name, rgb]) => [name, colourTable(rgb)]));
   let start = 0;

@@ -10,12 +10,11 @@ from typing import Any, Generic
 
 import streamlit as st
 
+from pages._ui.live.modules import script
 from pages._ui.live.payload import with_header
 from pages._ui.live.settings import Settings, read_settings
 
 _FOLDER = Path(__file__).parent
-# Joined in this order into one ES module: Streamlit takes a single script, and a build step would buy nothing.
-_SCRIPTS = ("header", "scale", "format", "words", "theme", "pixels", "svg", "controls")
 _STYLES = ("base", "controls")
 # What more than one component's HTML has, by the comment that it stands for.
 _PARTS = {"<!-- kernel size and minimum area -->": "kernel_and_area.html"}
@@ -33,10 +32,9 @@ class _Order(Generic[Settings]):
     returned: Settings
 
 
-def component(name: str, folder: Path, *scripts: str) -> Callable[..., Any]:
-    """Register the component of ``folder``: one .html, one .css and the named scripts behind the shared ones."""
+def component(name: str, folder: Path) -> Callable[..., Any]:
+    """Register the component of ``folder``: one .html, one .css, and main.js with the modules that it imports."""
     stem = folder.name
-    files = [*(_FOLDER / f"{script}.js" for script in _SCRIPTS), *(folder / f"{script}.js" for script in scripts)]
     html = (folder / f"{stem}.html").read_text("utf-8")
     for comment, part in _PARTS.items():
         html = html.replace(comment, (_FOLDER / part).read_text("utf-8"))
@@ -45,7 +43,7 @@ def component(name: str, folder: Path, *scripts: str) -> Callable[..., Any]:
         name,
         html=html,
         css="\n".join(style.read_text("utf-8") for style in styles),
-        js="\n".join(file.read_text("utf-8") for file in files),
+        js=script(folder / "main.js"),
     )
 
 

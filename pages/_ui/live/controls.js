@@ -1,6 +1,9 @@
 // The sliders with their number fields, the switches and the reset. Each change is told at once (`onLive`); a release,
 // key up or closed field is told as settled (`onSettled`). Knows no map, no panel and no server.
 
+import { formatProbability, formatSensitivity } from "./format.js";
+import { logit, LOGIT_SPAN, sigmoid, thresholdOf } from "./scale.js";
+
 const AREA_STEPS = areaSteps(4096);
 const LOGIT_STEP = 0.05;
 const FIELD_PAUSE = 500; // ms after the last change in a number field until it counts as settled
@@ -66,7 +69,7 @@ const SLIDERS = {
 };
 
 /** `snap` brings a setting to the nearest one that the component knows. */
-function createControls(root, { onLive, onSettled, snap = (setting) => setting }) {
+export function createControls(root, { onLive, onSettled, snap = (setting) => setting }) {
   let settings = null;
   let defaults = null;
   let dragged = null; // the range input under the pointer
@@ -215,12 +218,12 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
       defaults = nextDefaults;
       render();
     },
-    /** Switches that need a ground truth are off where there is none. */
-    allowTruth(hasTruth) {
+    /** Switches that need a ground truth are off where there is none, for `reason`. */
+    allowTruth(hasTruth, reason) {
       for (const toggle of toggles)
         if (toggle.dataset.toggle !== "show_boxes") {
           toggle.disabled = !hasTruth;
-          toggle.title = hasTruth ? toggle.dataset.title : NO_TRUTH;
+          toggle.title = hasTruth ? toggle.dataset.title : reason;
         }
     },
   };

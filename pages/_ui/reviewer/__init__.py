@@ -13,11 +13,7 @@ from pages._ui.reviewer.settings import ReviewSettings
 
 __all__ = ["ReviewSettings", "nearest_epoch", "pack", "reviewer"]
 
-_mount = component(
-    "draem_reviewer",
-    Path(__file__).parent,
-    *("run", "board", "chart", "table", "heat", "main"),
-)
+_mount = component("draem_reviewer", Path(__file__).parent)
 
 
 def reviewer(payload: bytes, other: bytes | None, settings: ReviewSettings, key: str) -> ReviewSettings:

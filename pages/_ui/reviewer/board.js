@@ -1,8 +1,10 @@
 // The probes: a row each for original, reconstruction, |difference| and anomaly map; a column for each image.
 
+import { formatScore } from "../live/format.js";
+
 const ROWS = ["original", "reconstruction", "difference", "map"];
 
-function createBoard(root, runs, originals, { onWipe }) {
+export function createBoard(root, runs, originals, { onWipe }) {
   const [run, other] = runs;
   const canvases = Object.fromEntries(ROWS.map((row) => [row, root.querySelector(`[data-row=${row}]`)]));
   for (const canvas of Object.values(canvases)) {

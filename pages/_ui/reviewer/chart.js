@@ -1,8 +1,10 @@
 // Curves over the epochs with a cursor. The curves are drawn once for a size and theme, the cursor on each frame.
 
+import { MINUS, UNDEFINED } from "../live/format.js";
+
 const LINE_COLORS = ["#0f8fb8", "#e8730c", "#7a5cc9", "#2b9a5b", "#c0398a", "#8a7a00", "#6b7785"];
 
-function createCharts(root, run, { onEpoch }) {
+export function createCharts(root, run, { onEpoch }) {
   const box = root.querySelector("[data-slot=charts]");
   const charts = Object.entries(run.charts.lines).map(([name, lines]) => {
     const figure = document.createElement("figure");
@@ -109,7 +111,7 @@ function createCharts(root, run, { onEpoch }) {
   return { draw };
 }
 
-function shortNumber(value) {
+export function shortNumber(value) {
   if (value === 0) return "0";
   return Math.abs(value) < 0.001 ? value.toExponential(1).replace("-", MINUS) : String(Number(value.toPrecision(4)));
 }

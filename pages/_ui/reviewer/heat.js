@@ -2,12 +2,15 @@
 // fixed scale around 1, or of the figure itself, on a log scale that all layers share. The cells are drawn once for a
 // size, choice and theme; the epoch's frame on each frame.
 
+import { UNDEFINED } from "../live/format.js";
+import { shortNumber } from "./chart.js";
+
 const HEAT_ROW = 16; // px a layer, high enough for its name
 const CHANGE_FULL = { std: 1, gradient_norm: 4 }; // |log2 of the change| that has a scale's end: 2 and 16 times
 const FELL = [33, 102, 172];
 const ROSE = [178, 24, 43];
 
-function createHeat(root, run) {
+export function createHeat(root, run) {
   const canvas = root.querySelector("[data-slot=heat]");
   const names = root.querySelector("[data-slot=layers]");
   const scale = root.querySelector("[data-slot=heatScale]");

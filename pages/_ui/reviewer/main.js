@@ -1,6 +1,14 @@
 // Wires one reviewer: payload in, frames out, the settled epoch back. Everything follows one epoch; all work is done in
 // an animation frame; pictures that are not decoded yet appear as soon as they are.
 
+import { readHeader } from "../live/header.js";
+import { themeColors } from "../live/theme.js";
+import { createBoard } from "./board.js";
+import { createCharts } from "./chart.js";
+import { createHeat } from "./heat.js";
+import { unpackRuns } from "./run.js";
+import { createTable } from "./table.js";
+
 const reviewers = new WeakMap(); // root element → reviewer
 
 export default function ({ data, parentElement, setStateValue }) {

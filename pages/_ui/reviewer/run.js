@@ -1,9 +1,11 @@
 // One run as the browser knows it: header, sheets decoded when they are first asked for. Knows no element.
 
+import { readHeader } from "../live/header.js";
+
 const MEMORY = 384 * 2 ** 20; // bytes of drawn pictures that a run keeps; beyond it the oldest are decoded anew
 const DIFFERENCE_FULL = 0.5; // |difference| that has the colour scale's end, the same in every epoch
 
-function unpackRuns(bytes) {
+export function unpackRuns(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   const second = 4 + length + (-length & 3);
   const runs = [createRun(bytes.subarray(4, 4 + length))];

@@ -1,6 +1,11 @@
 // The stages as cards, in the order of the data, under their groups' headings. Knows no server.
 
-function createCards(root, { onSet, onPoint }) {
+import { MINUS } from "../live/format.js";
+import { svg } from "../live/svg.js";
+import { filled } from "../live/words.js";
+import { createKnob, element } from "./knobs.js";
+
+export function createCards(root, { onSet, onPoint }) {
   const board = root.querySelector("[data-slot=stages]");
   let cards = new Map(); // stage → its elements
   let shown = ""; // which stages and controls there are
@@ -67,7 +72,7 @@ function createCard(first, words, { onSet, onPoint }) {
 }
 
 /** A card's pixels, its drawing and the followed pixel's cross; a picture that is a part of the grid's is enlarged. */
-function showPicture(box, card, { grid: [height, width], at }) {
+export function showPicture(box, card, { grid: [height, width], at }) {
   const isPart = card.has_picture && !(card.height === height && card.width === width);
   box.style.aspectRatio = `${width} / ${height}`;
   box.classList.toggle("enlarged", isPart);

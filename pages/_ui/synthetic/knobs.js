@@ -1,18 +1,21 @@
 // The controls of one stage: sliders, lists and seeds, each by hand or with the seed. Knows no server.
 
+import { MINUS } from "../live/format.js";
+import { filled } from "../live/words.js";
+
 const SEED_SPAN = 100000; // "another" seed is drawn below this
 const MOST_SEED = 2 ** 31 - 1;
 
-function asSeed(number) {
+export function asSeed(number) {
   return Math.min(MOST_SEED, Math.max(0, Math.round(number)));
 }
 
-function element(name, className, text) {
+export function element(name, className, text) {
   return Object.assign(document.createElement(name), { className, textContent: text ?? "" });
 }
 
 /** One control; `onSet(name, value)` is told each change, null where it goes back to the seed. */
-function createKnob(first, words, onSet) {
+export function createKnob(first, words, onSet) {
   const { name, kind } = first;
   const box = element("div", "knob");
   box.dataset.control = name;

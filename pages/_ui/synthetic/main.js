@@ -1,6 +1,11 @@
 // Wires one view of a sample: payload in, pictures out; what is set goes back. One answer is on its way at a time, so a
 // slider that is dragged is followed as fast as the server draws, and what is on the screen stays meanwhile.
 
+import { filled, showWords } from "../live/words.js";
+import { createCards, showPicture } from "./cards.js";
+import { asSeed, element } from "./knobs.js";
+import { unpackView } from "./unpack.js";
+
 const steppers = new WeakMap(); // root element → stepper
 const GIVE_UP = 8000; // ms after which an answer counts as lost
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };

@@ -1,6 +1,9 @@
 // The payload's bytes as cards with pictures. Knows the layout that payload.py writes, nothing of what is shown.
 
-function unpackView(bytes) {
+import { readHeader } from "../live/header.js";
+import { colourTable, drawPixels } from "../live/pixels.js";
+
+export function unpackView(bytes) {
   const { header, rest } = readHeader(bytes);
   const scales = Object.fromEntries(Object.entries(header.scales).map(([name, rgb]) => [name, colourTable(rgb)]));
   let start = 0;

@@ -24,7 +24,7 @@ __all__ = ["Thumbnail", "Wall", "shrunk", "synthetic_wall"]
 _SIDE = 128  # pixels of a thumbnail's longer side
 _KEY = "synthetic_wall"
 
-_mount = component("draem_synthetic_wall", Path(__file__).parent, "main")
+_mount = component("draem_synthetic_wall", Path(__file__).parent)
 
 
 @dataclass(frozen=True, eq=False)

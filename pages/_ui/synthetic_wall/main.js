@@ -1,5 +1,9 @@
 // Thumbnails to pick a seed from. Sends one trigger, "picked", with a seed.
 
+import { readHeader } from "../live/header.js";
+import { drawPixels } from "../live/pixels.js";
+import { filled, showWords } from "../live/words.js";
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".draem-wall");
   const { header, rest } = readHeader(data);

@@ -15,11 +15,7 @@ from pages._ui.tuner.settings import TunerSettings
 
 __all__ = ["Entry", "TunerSettings", "pack", "tuner"]
 
-_mount = component(
-    "draem_tuner",
-    Path(__file__).parent,
-    *("unpack", "counts", "axis", "scatter", "curves", "gallery", "readout", "main"),
-)
+_mount = component("draem_tuner", Path(__file__).parent)
 
 
 def tuner(payload: bytes, settings: TunerSettings, on_open: Callable[[str], None], key: str) -> TunerSettings:

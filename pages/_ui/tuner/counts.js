@@ -1,11 +1,13 @@
 // What one setting does to the dataset: lookups in the tables, and one pass over the images. Knows no element.
 
-const NO_DEFECT_IMAGES = "Undefined: there is no defect image";
-const NO_GOOD_IMAGES = "Undefined: there is no good image";
-const NO_MASKS = "Undefined: no image has a ground-truth mask";
+import { thresholdOf } from "../live/scale.js";
+
+export const NO_DEFECT_IMAGES = "Undefined: there is no defect image";
+export const NO_GOOD_IMAGES = "Undefined: there is no good image";
+export const NO_MASKS = "Undefined: no image has a ground-truth mask";
 const NONE_FLAGGED = "Undefined: nothing is flagged";
 
-function createCounts(data) {
+export function createCounts(data) {
   const [, areas, stops] = data.shape;
   const columns = stops + 1;
   const images = data.labels.length;
@@ -112,7 +114,7 @@ function ratioOf(part, whole, reason) {
   return whole > 0 ? { value: part / whole, reason: "" } : { value: null, reason };
 }
 
-function scoresOf({ tp, fp, fn, tn }, noDefect, noGood) {
+export function scoresOf({ tp, fp, fn, tn }, noDefect, noGood) {
   return {
     f1: ratioOf(2 * tp, 2 * tp + fp + fn, noDefect),
     iou: ratioOf(tp, tp + fp + fn, noDefect),

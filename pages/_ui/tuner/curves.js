@@ -1,6 +1,8 @@
 // ROC, precision–recall and PRO curves of the present kernel and area, with the present point on them. The curves are
 // drawn where kernel or area change; the point is an element that moves over them.
 
+import { emptied } from "./axis.js";
+
 const CURVE_MARGIN = 5; // px, as in tuner.css
 
 const CURVES = [
@@ -10,7 +12,7 @@ const CURVES = [
   { id: "pro", x: "pixelAlarms", y: "overlap", from: "corner", limit: 0.3 },
 ];
 
-function createCurves(root, counts) {
+export function createCurves(root, counts) {
   let known = null; // rates of the kernel and area drawn last
   const plots = CURVES.map((curve) => ({
     ...curve,

@@ -1,5 +1,7 @@
 // Rows of thumbnails: which images change their verdict, and the gallery in its orders. A click opens one in Explore.
 
+import { formatCount } from "../live/format.js";
+
 const FLIPS_SHOWN = 12; // at first, and more with each click on "more"
 const GALLERY_SHOWN = 24;
 
@@ -85,7 +87,7 @@ function shortName(name) {
 }
 
 /** `onMore` is called where the next frame has more to show. */
-function createGallery(root, data, counts, { onOpen, onMore }) {
+export function createGallery(root, data, counts, { onOpen, onMore }) {
   const slot = (name) => root.querySelector(`[data-slot=${name}]`);
   const showFlips = createTiles(slot("flips"), onOpen);
   const showGallery = createTiles(slot("gallery"), onOpen);

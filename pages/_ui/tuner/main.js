@@ -1,6 +1,17 @@
 // Wires one tuner: payload in, frames out, settled settings back. All work is done in an animation frame, at most once a
 // frame; the server hears of a setting when it has settled.
 
+import { createControls } from "../live/controls.js";
+import { readHeader } from "../live/header.js";
+import { showTicks, themeColors } from "../live/theme.js";
+import { placeOf } from "./axis.js";
+import { createCounts } from "./counts.js";
+import { createCurves } from "./curves.js";
+import { createGallery } from "./gallery.js";
+import { createReadout } from "./readout.js";
+import { createScatter } from "./scatter.js";
+import { unpackDataset } from "./unpack.js";
+
 const tuners = new WeakMap(); // root element → tuner
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {

@@ -1,6 +1,9 @@
 // The numbers, moving with the sliders. Writes text where it changed and nothing else.
 
-function createReadout(root, data, counts) {
+import { formatCount, formatPercent, formatScore, formatSensitivity, UNDEFINED } from "../live/format.js";
+import { NO_DEFECT_IMAGES, NO_GOOD_IMAGES, NO_MASKS, scoresOf } from "./counts.js";
+
+export function createReadout(root, data, counts) {
   const slots = Object.fromEntries([...root.querySelectorAll("[data-slot]")].map((slot) => [slot.dataset.slot, slot]));
 
   function put(name, text, title) {

@@ -2,10 +2,12 @@
 // one row of ticks for each defect kind. What lies left of the line is flagged. Images that no setting flags stand at
 // the right end.
 
+import { emptied, placeOf } from "./axis.js";
+
 const SCATTER_BINS = 100;
 const LABEL_FONT = 10;
 
-function createScatter(canvas, data, counts) {
+export function createScatter(canvas, data, counts) {
   const kinds = [...new Set(data.images.map(({ kind }) => kind))];
   const good = kinds.filter((kind) => data.images.some((image, i) => image.kind === kind && !data.labels[i]));
   const rows = [...good, ...kinds.filter((kind) => !good.includes(kind)).sort()];

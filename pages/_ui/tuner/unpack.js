@@ -1,10 +1,12 @@
 // The payload's bytes as named typed arrays, and the tables of counts that they stand for. Knows the layout that
 // payload.py writes, nothing of what is shown.
 
+import { readHeader } from "../live/header.js";
+
 const ARRAY_TYPES = { int32: Int32Array, float64: Float64Array, uint16: Uint16Array, uint8: Uint8Array };
 
 /** Everything that the browser knows of one dataset. */
-async function unpackDataset(bytes) {
+export async function unpackDataset(bytes) {
   const { header, rest } = readHeader(bytes);
   const stream = new Blob([rest]).stream().pipeThrough(new DecompressionStream("deflate"));
   const buffer = await new Response(stream).arrayBuffer();

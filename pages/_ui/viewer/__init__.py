@@ -13,12 +13,7 @@ from pages._ui.viewer.settings import ViewerSettings
 
 __all__ = ["SHOWN_SIDE", "ViewerSettings", "pack", "read_settings", "viewer"]
 
-_mount = component(
-    "draem_viewer",
-    Path(__file__).parent,
-    *("unpack", "morphology", "scores", "analysis"),
-    *("view", "sources", "drawing", "feet", "panels", "probe", "histogram", "readout", "main"),
-)
+_mount = component("draem_viewer", Path(__file__).parent)
 
 
 def viewer(payload: bytes, settings: ViewerSettings, key: str) -> ViewerSettings:

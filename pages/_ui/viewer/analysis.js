@@ -1,9 +1,13 @@
 // One image's map under the present settings: the mask and every number of the readout. Knows no element and no
 // canvas. What depends on the image alone, or on the kernel alone, is kept; the rest is counted anew each frame.
 
+import { thresholdOf } from "../live/scale.js";
+import { countBits, dropSmallRegions, findRegions, greyOpening, openBitmap, thresholdBitmap } from "./morphology.js";
+import { aurocOf, confusionOf, histogramOf, maskScores, prefixSums } from "./scores.js";
+
 const KERNELS = Array.from({ length: 16 }, (_, i) => 2 * i + 1);
 
-function createAnalysis(scene) {
+export function createAnalysis(scene) {
   const { width, height } = scene.grid;
   const sums = scene.truth && prefixSums(scene.truth);
   const aurocs = new Map(); // kernel → { value, reason } of the opened map

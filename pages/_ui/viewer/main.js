@@ -1,6 +1,18 @@
 // Wires one viewer: payload in, frames out, settled settings back. All work is done in an animation frame, at most once
 // a frame, and only for what changed; the server hears of a setting when it has settled.
 
+import { createControls } from "../live/controls.js";
+import { readHeader } from "../live/header.js";
+import { showTicks, themeColors } from "../live/theme.js";
+import { createAnalysis } from "./analysis.js";
+import { drawHistogram } from "./histogram.js";
+import { greyOpening, runsToMask } from "./morphology.js";
+import { createPanels } from "./panels.js";
+import { describeProbe } from "./probe.js";
+import { createReadout } from "./readout.js";
+import { NO_TRUTH } from "./scores.js";
+import { unpackScene } from "./unpack.js";
+
 const QUIET = 150; // ms without a frame before idle time is spent on AUROCs that may be asked for next
 
 const viewers = new WeakMap(); // root element → viewer
@@ -52,7 +64,7 @@ function createViewer(root) {
       measured = null;
       panels.setScene(scene);
       readout.showScene(scene);
-      controls.allowTruth(scene.truth !== null);
+      controls.allowTruth(scene.truth !== null, NO_TRUTH);
       root.classList.toggle("defects", Boolean(scene.truth?.includes(1)));
     }
     if (order.revision !== revision) {

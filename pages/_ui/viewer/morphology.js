@@ -10,7 +10,7 @@ function makeBitmap(width, height) {
 }
 
 /** values > threshold, strictly. */
-function thresholdBitmap(values, width, height, threshold) {
+export function thresholdBitmap(values, width, height, threshold) {
   const bitmap = makeBitmap(width, height);
   const { bits, words } = bitmap;
   for (let y = 0; y < height; y++) {
@@ -25,7 +25,7 @@ function thresholdBitmap(values, width, height, threshold) {
   return bitmap;
 }
 
-function countBits(bits) {
+export function countBits(bits) {
   let total = 0;
   for (let i = 0; i < bits.length; i++) {
     let word = bits[i];
@@ -42,7 +42,7 @@ function countBits(bits) {
  * and the picture; dilation puts the squares back. Both double their reach (1, 2, 4, … pixels), so a size of 31
  * takes five steps an axis.
  */
-function openBitmap(bitmap, size) {
+export function openBitmap(bitmap, size) {
   const { width, height, words } = bitmap;
   const opened = { ...bitmap, bits: bitmap.bits.slice() };
   if (size === 1) return opened;
@@ -100,7 +100,7 @@ function dilateAlongColumns(bits, words, step) {
  * Returns { runs, regions }: run i covers pixels starts[i] ≤ x < ends[i] of row rows[i] and belongs to region
  * owners[i]; a region is { left, top, right, bottom, area }, right and bottom exclusive, in order of first pixel.
  */
-function findRegions(bitmap) {
+export function findRegions(bitmap) {
   const runs = findRuns(bitmap);
   const parents = joinRuns(runs);
   const regions = [];
@@ -123,7 +123,7 @@ function findRegions(bitmap) {
 }
 
 /** The same without the regions of fewer than `minArea` pixels; region numbers are closed up. */
-function dropSmallRegions({ runs, regions }, minArea) {
+export function dropSmallRegions({ runs, regions }, minArea) {
   const kept = regions.filter((region) => region.area >= minArea);
   if (kept.length === regions.length) return { runs, regions };
   const numbers = new Map(kept.map((region, number) => [region, number]));
@@ -140,7 +140,7 @@ function dropSmallRegions({ runs, regions }, minArea) {
   return { runs: out, regions: kept };
 }
 
-function findRuns({ width, height, words, bits }) {
+export function findRuns({ width, height, words, bits }) {
   const rows = [];
   const starts = [];
   const ends = [];
@@ -194,7 +194,7 @@ function rootOf(parents, run) {
 }
 
 /** The runs as one byte a pixel, 1 = flagged. */
-function runsToMask({ rows, starts, ends, count }, width, height) {
+export function runsToMask({ rows, starts, ends, count }, width, height) {
   const mask = new Uint8Array(width * height);
   for (let i = 0; i < count; i++) mask.fill(1, rows[i] * width + starts[i], rows[i] * width + ends[i]);
   return mask;
@@ -205,7 +205,7 @@ function runsToMask({ rows, starts, ends, count }, width, height) {
  * is that of the opened masks over all thresholds. Minimum over each size × size window inside the picture, then
  * the maximum of the windows that hold a pixel, got as the minimum of the negatives.
  */
-function greyOpening(values, width, height, size) {
+export function greyOpening(values, width, height, size) {
   if (size === 1) return values;
   if (size > width || size > height) return new Float32Array(values.length).fill(-Infinity);
   const innerWidth = width - size + 1;

@@ -1,6 +1,8 @@
 // The pixel under the pointer in words: one line, and a short text for each panel. Pure.
 
-function describeProbe({ u, v }, scene, measured) {
+import { formatLogit, formatProbability } from "../live/format.js";
+
+export function describeProbe({ u, v }, scene, measured) {
   const { width, height } = scene.grid;
   const column = Math.floor(u * width);
   const row = Math.floor(v * height);

@@ -1,8 +1,10 @@
 // The numbers beside the sliders, moving with the picture. Writes text where it changed and nothing else.
 
+import { formatCount, formatPercent, formatProbability, formatScore, UNDEFINED } from "../live/format.js";
+
 const LISTED_REGIONS = 5;
 
-function createReadout(root, { onRegion }) {
+export function createReadout(root, { onRegion }) {
   const slots = Object.fromEntries([...root.querySelectorAll("[data-slot]")].map((slot) => [slot.dataset.slot, slot]));
   const rows = buildRegionRows(slots.regionRows, onRegion);
 

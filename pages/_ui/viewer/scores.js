@@ -1,13 +1,15 @@
 // What a mask and a map score against the ground truth. A score that is not defined is null, never 0; the reason
 // stands beside it.
 
-const NO_TRUTH = "This image has no ground truth";
+import { logit, LOGIT_SPAN } from "../live/scale.js";
+
+export const NO_TRUTH = "This image has no ground truth";
 const NO_DEFECT = "Undefined: no defect pixel in this image";
 const NO_GOOD = "Undefined: no good pixel in this image";
 const NOTHING_FLAGGED = "Undefined: the mask is empty";
 
 /** Pixels by (flagged, defect); null without ground truth. `sums` are prefix sums of the truth, see prefixSums. */
-function confusionOf(runs, width, sums) {
+export function confusionOf(runs, width, sums) {
   if (!sums) return null;
   let truePositives = 0;
   let flagged = 0;
@@ -24,14 +26,14 @@ function confusionOf(runs, width, sums) {
 }
 
 /** sums[i] = defect pixels before pixel i. */
-function prefixSums(truth) {
+export function prefixSums(truth) {
   const sums = new Int32Array(truth.length + 1);
   for (let i = 0; i < truth.length; i++) sums[i + 1] = sums[i] + truth[i];
   return sums;
 }
 
 /** F1, precision, recall and IoU of the mask, each as { value, reason }; null where the denominator is 0. */
-function maskScores(confusion) {
+export function maskScores(confusion) {
   if (!confusion) {
     const none = { value: null, reason: NO_TRUTH };
     return { f1: none, precision: none, recall: none, iou: none };
@@ -52,7 +54,7 @@ function maskScores(confusion) {
  * Non-negative floats order like their bits, so (bits, label) packed into one integer and sorted by radix puts the
  * pixels in order with their labels. −∞ (a kernel larger than the picture) stands everywhere or nowhere: one tie.
  */
-function aurocOf(values, truth) {
+export function aurocOf(values, truth) {
   if (!truth) return { value: null, reason: NO_TRUTH };
   const keys = new Uint32Array(values.length);
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
@@ -99,7 +101,7 @@ function radixSort(keys) {
 const HISTOGRAM_BINS = 128;
 
 /** Pixels of the map by value, good and defect apart (all good without ground truth), values rising with the bin. */
-function histogramOf(values, truth, onLogitScale) {
+export function histogramOf(values, truth, onLogitScale) {
   const good = new Uint32Array(HISTOGRAM_BINS);
   const defects = new Uint32Array(HISTOGRAM_BINS);
   for (let i = 0; i < values.length; i++) {

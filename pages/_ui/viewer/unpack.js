@@ -1,7 +1,9 @@
 // The payload's bytes as named typed arrays. Knows the layout that payload.py writes, nothing of what is shown.
 
+import { readHeader } from "../live/header.js";
+
 /** Everything that the browser knows of one image; `truth` is null without ground truth. */
-function unpackScene(bytes) {
+export function unpackScene(bytes) {
   const { header, rest } = readHeader(bytes);
   const arrays = {};
   let start = 0;
