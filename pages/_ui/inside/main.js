@@ -7,7 +7,7 @@ import { createCards } from "./cards.js";
 import { showPlan } from "./diagram.js";
 import { createPainter } from "./painter.js";
 import { showPixel } from "./pixel.js";
-import { unpackView } from "./unpack.js";
+import { unpackView } from "./stages.js";
 
 const insides = new WeakMap(); // root element → inside
 

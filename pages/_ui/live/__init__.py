@@ -11,7 +11,7 @@ from typing import Any, Generic
 import streamlit as st
 
 from pages._ui.live.modules import script
-from pages._ui.live.payload import with_header
+from pages._ui.live.payload import as_array, pack
 from pages._ui.live.settings import Settings, read_settings
 
 _FOLDER = Path(__file__).parent
@@ -49,12 +49,12 @@ def component(name: str, folder: Path) -> Callable[..., Any]:
 
 def mount_settled(
     mount: Callable[..., Any],
-    payload: bytes,
+    payloads: dict[str, bytes],
     settings: Settings,
     key: str,
     triggers: dict[str, Callable[[], None]] | None = None,
 ) -> Settings:
-    """Mount a component on ``payload`` and return the settings as they stand in the browser.
+    """Mount a component on ``payloads``, each packed, and return the settings as they stand in the browser.
 
     ``settings`` is an order: it moves the controls when it differs from what the last call got and returned and from
     what the browser shows (another link, a reset, a recipe). Otherwise the user's last settled values come back, so a
@@ -71,8 +71,9 @@ def mount_settled(
         order = _Order(order.revision, order.base, settings, settled or order.base)
     st.session_state[slot] = order
     header = {"revision": order.revision, "settings": asdict(order.base), "defaults": asdict(type(settings)())}
+    arrays = {name: as_array(payload) for name, payload in payloads.items()}
     events = {f"on_{name}_change": callback for name, callback in (triggers or {}).items()}
-    mount(key=key, data=with_header(header, payload), on_settled_change=_ignore, **events)
+    mount(key=key, data=pack(header, arrays), on_settled_change=_ignore, **events)
     return order.returned
 
 

@@ -1,12 +1,12 @@
 // Wires one reviewer: payload in, frames out, the settled epoch back. Everything follows one epoch; all work is done in
 // an animation frame; pictures that are not decoded yet appear as soon as they are.
 
-import { readHeader } from "../live/header.js";
 import { themeColors } from "../live/theme.js";
+import { unpack } from "../live/unpack.js";
 import { createBoard } from "./board.js";
 import { createCharts } from "./chart.js";
 import { createHeat } from "./heat.js";
-import { unpackRuns } from "./run.js";
+import { createRun } from "./run.js";
 import { createTable } from "./table.js";
 
 const reviewers = new WeakMap(); // root element → reviewer
@@ -62,9 +62,9 @@ function createReviewer(root) {
 
   async function receive(bytes, setStateValue) {
     tell = setStateValue;
-    const { header, rest } = readHeader(bytes);
+    const { header, arrays } = unpack(bytes);
     latest = header;
-    const runs = unpackRuns(rest.slice());
+    const runs = Object.values(arrays).map(({ values }) => createRun(values)); // "run" and, to compare with it, "other"
     const wanted = runs.map((run) => run.digest).join(" ");
     if (wanted !== digest) {
       digest = wanted;

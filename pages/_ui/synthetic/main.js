@@ -4,7 +4,7 @@
 import { filled, showWords } from "../live/words.js";
 import { createCards, showPicture } from "./cards.js";
 import { asSeed, element } from "./knobs.js";
-import { unpackView } from "./unpack.js";
+import { unpackView } from "./view.js";
 
 const steppers = new WeakMap(); // root element → stepper
 const GIVE_UP = 8000; // ms after which an answer counts as lost

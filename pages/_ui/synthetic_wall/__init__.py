@@ -13,8 +13,7 @@ from PIL import Image
 
 from draem_core.postprocess import resize_nearest
 from draem_core.synthesis.sample import Sample
-from pages._ui.live import component
-from pages._ui.live.payload import with_header
+from pages._ui.live import component, payload
 from pages._ui.synthetic.card import as_picture
 from pages._ui.synthetic.drawings import outlined
 from pages._ui.texts import text, texts_under
@@ -67,17 +66,15 @@ def synthetic_wall(wall: Wall, on_pick: Callable[[int], None]) -> None:
 
 
 def pack(wall: Wall) -> bytes:
-    """The component's payload: a header and the thumbnails' pixels."""
+    """The component's payload: what is told, and the thumbnails' pixels, (N, h, w, 3) uint8."""
     pictures = [one.picture for one in wall.thumbnails]
-    height, width = pictures[0].shape[:2]
     header: dict[str, object] = {
         "first": wall.first,
         "seed": wall.seed,
-        "size": [height, width],
         "labels": [
             text("synthetic.wall.clean") if one.share is None else f"{one.share:.1%}" for one in wall.thumbnails
         ],
         "told": text("synthetic.wall.told", first=wall.first, last=wall.first + len(pictures) - 1),
         "words": texts_under("synthetic.wall"),
     }
-    return with_header(header, b"".join(picture.tobytes() for picture in pictures))
+    return payload.pack(header, {"pictures": np.stack(pictures)})

@@ -30,4 +30,4 @@ def tuner(payload: bytes, settings: TunerSettings, on_open: Callable[[str], None
         if name is not None:
             on_open(name)
 
-    return mount_settled(_mount, payload, settings, key, triggers={"opened": opened})
+    return mount_settled(_mount, {"dataset": payload}, settings, key, triggers={"opened": opened})

@@ -2,15 +2,15 @@
 // frame; the server hears of a setting when it has settled.
 
 import { createControls } from "../live/controls.js";
-import { readHeader } from "../live/header.js";
 import { showTicks, themeColors } from "../live/theme.js";
+import { unpack } from "../live/unpack.js";
 import { placeOf } from "./axis.js";
 import { createCounts } from "./counts.js";
 import { createCurves } from "./curves.js";
+import { unpackDataset } from "./dataset.js";
 import { createGallery } from "./gallery.js";
 import { createReadout } from "./readout.js";
 import { createScatter } from "./scatter.js";
-import { unpackDataset } from "./unpack.js";
 
 const tuners = new WeakMap(); // root element → tuner
 
@@ -78,8 +78,9 @@ function createTuner(root) {
   async function receive(bytes, setStateValue, setTriggerValue) {
     tell = setStateValue;
     open = (name) => setTriggerValue("opened", name);
-    const { header: order, rest } = readHeader(bytes);
-    const wanted = readHeader(rest).header.digest;
+    const { header: order, arrays } = unpack(bytes);
+    const dataset = arrays.dataset.values;
+    const wanted = unpack(dataset).header.digest;
     if (order.revision !== revision) {
       revision = order.revision;
       settled = JSON.stringify(order.settings);
@@ -90,7 +91,7 @@ function createTuner(root) {
       digest = wanted;
       shown = null;
       root.classList.add("loading");
-      const data = await unpackDataset(rest.slice());
+      const data = await unpackDataset(dataset);
       if (digest !== wanted) return; // a newer payload came meanwhile
       const counts = createCounts(data);
       for (const name of ["flips", "gallery"]) root.querySelector(`[data-slot=${name}]`).replaceChildren();

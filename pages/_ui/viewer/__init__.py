@@ -21,4 +21,4 @@ def viewer(payload: bytes, settings: ViewerSettings, key: str) -> ViewerSettings
 
     ``settings`` is an order, see ``mount_settled``.
     """
-    return mount_settled(_mount, payload, settings, key)
+    return mount_settled(_mount, {"scene": payload}, settings, key)

@@ -2,16 +2,16 @@
 // a frame, and only for what changed; the server hears of a setting when it has settled.
 
 import { createControls } from "../live/controls.js";
-import { readHeader } from "../live/header.js";
 import { showTicks, themeColors } from "../live/theme.js";
+import { unpack } from "../live/unpack.js";
 import { createAnalysis } from "./analysis.js";
 import { drawHistogram } from "./histogram.js";
 import { greyOpening, runsToMask } from "./morphology.js";
 import { createPanels } from "./panels.js";
 import { describeProbe } from "./probe.js";
 import { createReadout } from "./readout.js";
+import { unpackScene } from "./scene.js";
 import { NO_TRUTH } from "./scores.js";
-import { unpackScene } from "./unpack.js";
 
 const QUIET = 150; // ms without a frame before idle time is spent on AUROCs that may be asked for next
 
@@ -57,9 +57,10 @@ function createViewer(root) {
 
   function receive(bytes, setStateValue) {
     send = setStateValue;
-    const { header: order, rest } = readHeader(bytes);
-    if (readHeader(rest).header.digest !== scene?.digest) {
-      scene = unpackScene(rest);
+    const { header: order, arrays } = unpack(bytes);
+    const next = unpackScene(arrays.scene.values);
+    if (next.digest !== scene?.digest) {
+      scene = next;
       analysis = createAnalysis(scene);
       measured = null;
       panels.setScene(scene);

@@ -1,0 +1,34 @@
+// One dataset as the tuner knows it: the tables of counts that the payload's differences stand for. Knows no element.
+
+import { unpack } from "../live/unpack.js";
+
+/** Everything that the browser knows of one dataset. */
+export async function unpackDataset(bytes) {
+  const { header, arrays } = unpack(bytes);
+  const stream = new Blob([arrays.tables.values]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const tables = unpack(new Uint8Array(await new Response(stream).arrayBuffer())).arrays;
+  const values = Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, table.values]));
+  const [kernels, areas, columns] = tables.defectPixels.shape;
+  const shape = [kernels, areas, columns - 1];
+  return {
+    ...header,
+    ...values,
+    shape,
+    defectPixels: sumUp(values.defectPixels, shape),
+    goodPixels: sumUp(values.goodPixels, shape),
+    falseBlobs: sumUp(values.falseBlobs, shape),
+    overlap: sumUp(values.overlap, shape),
+  };
+}
+
+/** Differences (kernel, area, stop + 1) become counts: summed over all larger areas, and along the stops. In place. */
+export function sumUp(table, [kernels, areas, stops]) {
+  const columns = stops + 1;
+  for (let kernel = 0; kernel < kernels; kernel++) {
+    const first = kernel * areas * columns;
+    for (let at = first + (areas - 1) * columns - 1; at >= first; at--) table[at] += table[at + columns];
+    for (let row = first; row < first + areas * columns; row += columns)
+      for (let stop = 1; stop < columns; stop++) table[row + stop] += table[row + stop - 1];
+  }
+  return table;
+}
