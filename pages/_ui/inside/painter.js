@@ -24,6 +24,7 @@ export function createPainter(root, { onStroke, onFollow, onPlace }) {
   let tool = "follow";
   let place = null; // [x, y] of pointer or keyboard, in pixels of the layer
   let picture = null; // digest
+  let layerSide = 1; // the longer side of a layer on which the brush's size is in pixels
   let grid = { width: 1, height: 1 };
 
   ink.replaceChildren(marks, ring);
@@ -139,7 +140,7 @@ export function createPainter(root, { onStroke, onFollow, onPlace }) {
   }
 
   function brushSize() {
-    return Number(slot("size").value) * (Math.max(layer.width, layer.height) / 512);
+    return Number(slot("size").value) * (Math.max(layer.width, layer.height) / layerSide);
   }
 
   function moveTo(next) {
@@ -163,7 +164,7 @@ export function createPainter(root, { onStroke, onFollow, onPlace }) {
       const ready = paint.ready(view.brushes);
       if (!slot("texture").options.length)
         slot("texture").replaceChildren(...Object.keys(view.brushes.textures).map((name) => new Option(name, name)));
-      grid = view.grid;
+      [grid, layerSide] = [view.grid, view.layer_side];
       ink.setAttribute("viewBox", `0 0 ${grid.width} ${grid.height}`);
       if (view.picture.digest === picture) return;
       picture = view.picture.digest;

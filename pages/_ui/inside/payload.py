@@ -18,7 +18,7 @@ from draem_core.inside.receptive_field import receptive_field
 from draem_core.inside.stages import Stage
 from draem_core.render import COLORMAP, show_reconstruction
 from pages._ui.inside.brushes import Brushes
-from pages._ui.inside.painting import layer_size
+from pages._ui.inside.painting import LAYER_SIDE, layer_size
 from pages._ui.inside.settings import AUTOMATIC, Look
 from pages._ui.inside.view import View
 from pages._ui.inside.words import words_of
@@ -54,6 +54,7 @@ def pack(view: View, look: Look, brushes: Brushes, click: object, order: tuple[i
         "words": texts_under("inside.view"),
         "picture": {"digest": view.digest, "height": view.pixels.shape[0], "width": view.pixels.shape[1]},
         "layer": {"height": height, "width": width},
+        "layer_side": LAYER_SIDE,
         "grid": {"height": grid[0], "width": grid[1]},
         "stroke": view.painting.stroke,
         "strokes": view.painting.strokes,

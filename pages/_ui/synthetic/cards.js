@@ -18,7 +18,7 @@ export function createCards(root, { onSet, onPoint }) {
   }
 
   function build(view) {
-    cards = new Map(view.cards.map((card) => [card.key, createCard(card, view.words, { onSet, onPoint })]));
+    cards = new Map(view.cards.map((card) => [card.key, createCard(card, view, { onSet, onPoint })]));
     const groups = new Map();
     for (const { group, key } of view.cards) {
       if (!groups.has(group)) {
@@ -39,7 +39,7 @@ export function createCards(root, { onSet, onPoint }) {
   return { show, point, scrollTo: (stage) => cards.get(stage)?.box.scrollIntoView({ block: "center" }) };
 }
 
-function createCard(first, words, { onSet, onPoint }) {
+function createCard(first, { words, most_seed: mostSeed }, { onSet, onPoint }) {
   const box = element("article", "card");
   box.dataset.stage = first.key;
   box.id = `stage-${first.key}`;
@@ -48,7 +48,7 @@ function createCard(first, words, { onSet, onPoint }) {
   picture.onclick = () => onPoint(first.key);
   const [name, facts, sentence] = [element("h4", "name"), element("ul", "facts"), element("p", "sentence")];
   const bar = element("div", "bar");
-  const knobs = new Map(first.controls.map((one) => [one.name, createKnob(one, words, onSet)]));
+  const knobs = new Map(first.controls.map((one) => [one.name, createKnob(one, { words, mostSeed }, onSet)]));
   box.append(picture, bar, name, sentence, facts, ...[...knobs.values()].map((knob) => knob.box));
   let title = "";
 

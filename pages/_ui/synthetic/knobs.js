@@ -4,10 +4,10 @@ import { MINUS } from "../live/format.js";
 import { filled } from "../live/words.js";
 
 const SEED_SPAN = 100000; // "another" seed is drawn below this
-const MOST_SEED = 2 ** 31 - 1;
 
-export function asSeed(number) {
-  return Math.min(MOST_SEED, Math.max(0, Math.round(number)));
+/** The seed next to a number; `most` is the largest. */
+export function asSeed(number, most) {
+  return Math.min(most, Math.max(0, Math.round(number)));
 }
 
 export function element(name, className, text) {
@@ -15,7 +15,7 @@ export function element(name, className, text) {
 }
 
 /** One control; `onSet(name, value)` is told each change, null where it goes back to the seed. */
-export function createKnob(first, words, onSet) {
+export function createKnob(first, { words, mostSeed }, onSet) {
   const { name, kind } = first;
   const box = element("div", "knob");
   box.dataset.control = name;
@@ -42,7 +42,7 @@ export function createKnob(first, words, onSet) {
     Object.assign(input, { type: "number", min: 0, step: 1 });
     input.onchange = () => {
       if (input.value === "") onSet(name, null);
-      else if (Number.isFinite(input.valueAsNumber)) onSet(name, asSeed(input.valueAsNumber));
+      else if (Number.isFinite(input.valueAsNumber)) onSet(name, asSeed(input.valueAsNumber, mostSeed));
     };
     const another = element("button", "another", words.new_seed);
     another.type = "button";

@@ -30,7 +30,7 @@ function createStepper(root) {
   slot("previous").onclick = () => tell({ seed: answer.seed - 1 });
   slot("next").onclick = () => tell({ seed: answer.seed + 1 });
   slot("seed").onchange = ({ target }) => {
-    if (Number.isFinite(target.valueAsNumber)) tell({ seed: asSeed(target.valueAsNumber) });
+    if (Number.isFinite(target.valueAsNumber)) tell({ seed: asSeed(target.valueAsNumber, view.most_seed) });
   };
 
   document.addEventListener("lesson-step", () => {

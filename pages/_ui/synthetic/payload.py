@@ -11,7 +11,7 @@ from pages._ui.synthetic.card import Card, as_picture, control, shape_and_range,
 from pages._ui.synthetic.network_cards import auroc_told, iou_told, network_cards
 from pages._ui.synthetic.piece_cards import piece_cards
 from pages._ui.synthetic.pixel import follow
-from pages._ui.synthetic.settings import KINDS
+from pages._ui.synthetic.settings import KINDS, MOST_SEED
 from pages._ui.synthetic.texture_cards import NOISE_COLOURS, mask_card, texture_cards
 from pages._ui.synthetic.view import View
 from pages._ui.texts import text, texts_under
@@ -41,6 +41,7 @@ def pack(view: View, revision: int, click: object) -> bytes:
         "revision": revision,
         "click": click if isinstance(click, int | float) else 0,
         "title": view.title,
+        "most_seed": MOST_SEED,
         "answer": asdict(settings.choice) | asdict(settings.hand),
         "kinds": {kind: text(f"synthetic.kind.{kind}") for kind in KINDS},
         "by_hand": _by_hand(cards, view),

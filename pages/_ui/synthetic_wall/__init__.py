@@ -16,6 +16,7 @@ from draem_core.synthesis.sample import Sample
 from pages._ui.live import component, payload
 from pages._ui.synthetic.card import as_picture
 from pages._ui.synthetic.drawings import outlined
+from pages._ui.synthetic.settings import MOST_SEED
 from pages._ui.texts import text, texts_under
 
 __all__ = ["Thumbnail", "Wall", "shrunk", "synthetic_wall"]
@@ -59,7 +60,7 @@ def synthetic_wall(wall: Wall, on_pick: Callable[[int], None]) -> None:
     def picked() -> None:
         state = st.session_state.get(_KEY)
         seed = state.get("picked") if isinstance(state, dict) else None
-        if isinstance(seed, int | float) and 0 <= seed < 2**31:
+        if isinstance(seed, int | float) and 0 <= seed <= MOST_SEED:
             on_pick(int(seed))
 
     _mount(key=_KEY, data=pack(wall), on_picked_change=picked)

@@ -1,7 +1,7 @@
 // ROC, precision–recall and PRO curves of the present kernel and area, with the present point on them. The curves are
 // drawn where kernel or area change; the point is an element that moves over them.
 
-import { emptied } from "./axis.js";
+import { emptied } from "./sheet.js";
 
 const CURVE_MARGIN = 5; // px, as in tuner.css
 
@@ -9,13 +9,15 @@ const CURVES = [
   { id: "imageRoc", x: "imageAlarms", y: "imageRecall", from: "corner" },
   { id: "imagePr", x: "imageRecall", y: "imagePrecision" },
   { id: "pixelPr", x: "pixelRecall", y: "pixelPrecision" },
-  { id: "pro", x: "pixelAlarms", y: "overlap", from: "corner", limit: 0.3 },
+  { id: "pro", x: "pixelAlarms", y: "overlap", from: "corner", isLimited: true },
 ];
 
-export function createCurves(root, counts) {
+/** `fprLimit`: the largest share of false alarms that the PRO curve is drawn to. */
+export function createCurves(root, counts, fprLimit) {
   let known = null; // rates of the kernel and area drawn last
   const plots = CURVES.map((curve) => ({
     ...curve,
+    limit: curve.isLimited ? fprLimit : 1,
     canvas: root.querySelector(`[data-curve=${curve.id}]`),
     point: root.querySelector(`[data-point=${curve.id}]`),
   }));
@@ -27,7 +29,7 @@ export function createCurves(root, counts) {
 
   function draw(where, colors) {
     const rates = ratesAt(where);
-    for (const { canvas, x, y, from, limit = 1 } of plots) {
+    for (const { canvas, x, y, from, limit } of plots) {
       const sheet = emptied(canvas);
       if (!sheet) continue;
       const { context, width, height, ratio } = sheet;
@@ -57,7 +59,7 @@ export function createCurves(root, counts) {
   function movePoints(where) {
     const rates = ratesAt(where);
     const places = {};
-    for (const { id, point, x, y, limit = 1 } of plots) {
+    for (const { id, point, x, y, limit } of plots) {
       const [atX, atY] = (places[id] = [rates[x][where.stop], rates[y][where.stop]]);
       point.hidden = !Number.isFinite(atX) || !Number.isFinite(atY);
       if (point.hidden) continue;

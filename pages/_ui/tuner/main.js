@@ -2,9 +2,9 @@
 // frame; the server hears of a setting when it has settled.
 
 import { createControls } from "../live/controls.js";
+import { placeOf, unpackStops } from "../live/stops.js";
 import { showTicks, themeColors } from "../live/theme.js";
 import { unpack } from "../live/unpack.js";
-import { placeOf } from "./axis.js";
 import { createCounts } from "./counts.js";
 import { createCurves } from "./curves.js";
 import { unpackDataset } from "./dataset.js";
@@ -24,6 +24,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
 
 function createTuner(root) {
   let digest = null; // of the payload that is shown or being unpacked
+  let stops = null; // of the sliders
   let shown = null; // { data, counts, scatter, curves, gallery, readout } of the present payload
   let settings = null;
   let settled = ""; // the settings that the server knows, as JSON
@@ -49,7 +50,7 @@ function createTuner(root) {
   resized.observe(root);
   controls.dragAlong(scatterBox, (share) => {
     if (!settings.zones) return "sensitivity";
-    const [ng, unsure] = [settings.sensitivity, settings.unsure_sensitivity].map((s) => placeOf(s, settings.logit_scale));
+    const [ng, unsure] = [settings.sensitivity, settings.unsure_sensitivity].map(placeNow);
     return Math.abs(share - unsure) < Math.abs(share - ng) || (unsure === ng && share > ng) ? "unsure_sensitivity" : "sensitivity";
   });
   root.querySelector("[data-slot=save]").onclick = () =>
@@ -60,6 +61,11 @@ function createTuner(root) {
     });
   const orders = [...root.querySelectorAll("[data-order]")];
   for (const button of orders) button.onclick = () => controls.change({ order: button.dataset.order });
+
+  /** Where a sensitivity lies on the slider's present axis, from 0 to 1. */
+  function placeNow(sensitivity) {
+    return placeOf(sensitivity, settings.logit_scale, stops.logitSpan);
+  }
 
   /** Bring a setting to the nearest one that was counted. */
   function snap(next) {
@@ -79,6 +85,7 @@ function createTuner(root) {
     tell = setStateValue;
     open = (name) => setTriggerValue("opened", name);
     const { header: order, arrays } = unpack(bytes);
+    stops = unpackStops(arrays.sliders.values);
     const dataset = arrays.dataset.values;
     const wanted = unpack(dataset).header.digest;
     if (order.revision !== revision) {
@@ -98,8 +105,8 @@ function createTuner(root) {
       shown = {
         data,
         counts,
-        scatter: createScatter(root.querySelector("[data-slot=scatter]"), data, counts),
-        curves: createCurves(root, counts),
+        scatter: createScatter(root.querySelector("[data-slot=scatter]"), data, counts, stops.logitSpan),
+        curves: createCurves(root, counts, data.fprLimit),
         gallery: createGallery(root, data, counts, { onOpen: (name) => open(name), onMore: requestPaint }),
         readout: createReadout(root, data, counts),
       };
@@ -108,7 +115,7 @@ function createTuner(root) {
       root.classList.remove("loading");
     }
     if (!shown) return;
-    controls.show(controls.isDragging() ? settings : snap(settings), order.defaults);
+    controls.show(controls.isDragging() ? settings : snap(settings), order.defaults, stops);
     settings = snap(settings);
     drawn = ""; // the theme may have changed
     requestPaint();
@@ -152,12 +159,12 @@ function createTuner(root) {
       const colors = themeColors(root); // this and the canvases' sizes are asked for before anything in the page changes
       scatter.draw(where, settings, colors);
       curves.draw(where, colors);
-      showTicks(root, settings.logit_scale, "score");
+      showTicks(root, settings.logit_scale, "score", stops.logitSpan);
       drawn = wanted;
     }
     readout.show(counts.at(where, unsureStop), settings);
-    scatterBox.style.setProperty("--at", placeOf(settings.sensitivity, settings.logit_scale));
-    scatterBox.style.setProperty("--unsure", placeOf(settings.unsure_sensitivity, settings.logit_scale));
+    scatterBox.style.setProperty("--at", placeNow(settings.sensitivity));
+    scatterBox.style.setProperty("--unsure", placeNow(settings.unsure_sensitivity));
     readout.showPoints(curves.movePoints(where));
     readout.showFlips(gallery.flips(where, saved), settings);
     for (const button of orders) button.setAttribute("aria-pressed", String(button.dataset.order === settings.order));

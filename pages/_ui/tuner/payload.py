@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from draem_core.settings_grid import SettingsGrid
-from draem_core.sweep import Figures
+from draem_core.sweep import FPR_LIMIT, Figures
 from pages._ui.live import payload
 
 
@@ -53,6 +53,7 @@ def pack(title: str, grid: SettingsGrid, figures: Sequence[Figures], entries: Se
         "minAreas": grid.min_areas,
         "defectTotal": grid.defect_total,
         "goodTotal": grid.good_total,
+        "fprLimit": FPR_LIMIT,
         "images": [asdict(entry) for entry in entries],
         "figures": [_shown(one) for one in figures],
     }

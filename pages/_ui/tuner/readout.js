@@ -17,6 +17,8 @@ export function createReadout(root, data, counts) {
   const imageReason = counts.defects ? NO_GOOD_IMAGES : NO_DEFECT_IMAGES;
 
   put("title", data.title, data.title);
+  put("proLimit", String(data.fprLimit));
+  slots.auproHead.title = `Per-region overlap up to ${100 * data.fprLimit} % false positives, after opening with this kernel`;
   put(
     "facts",
     `${formatCount(counts.images)} images: ${formatCount(counts.images - counts.defects)} good, ${formatCount(counts.defects)} defect`,

@@ -2,12 +2,13 @@
 // one row of ticks for each defect kind. What lies left of the line is flagged. Images that no setting flags stand at
 // the right end.
 
-import { emptied, placeOf } from "./axis.js";
+import { placeOf } from "../live/stops.js";
+import { emptied } from "./sheet.js";
 
 const SCATTER_BINS = 100;
 const LABEL_FONT = 10;
 
-export function createScatter(canvas, data, counts) {
+export function createScatter(canvas, data, counts, logitSpan) {
   const kinds = [...new Set(data.images.map(({ kind }) => kind))];
   const good = kinds.filter((kind) => data.images.some((image, i) => image.kind === kind && !data.labels[i]));
   const rows = [...good, ...kinds.filter((kind) => !good.includes(kind)).sort()];
@@ -17,7 +18,7 @@ export function createScatter(canvas, data, counts) {
     const sheet = emptied(canvas);
     if (!sheet) return;
     const first = counts.imageStops(where);
-    const axis = Float64Array.from(data.sensitivities, (stop) => placeOf(stop, onLogitScale));
+    const axis = Float64Array.from(data.sensitivities, (stop) => placeOf(stop, onLogitScale, logitSpan));
     const places = new Float64Array(first.length).fill(1);
     for (let i = 0; i < first.length; i++) if (first[i] < counts.stops) places[i] = axis[first[i]];
     if (byKind) drawRows(sheet, places, colors);

@@ -5,9 +5,7 @@ import { thresholdOf } from "../live/scale.js";
 import { countBits, dropSmallRegions, findRegions, greyOpening, openBitmap, thresholdBitmap } from "./morphology.js";
 import { aurocOf, confusionOf, histogramOf, maskScores, prefixSums } from "./scores.js";
 
-const KERNELS = Array.from({ length: 16 }, (_, i) => 2 * i + 1);
-
-export function createAnalysis(scene) {
+export function createAnalysis(scene, { kernelSizes, logitSpan }) {
   const { width, height } = scene.grid;
   const sums = scene.truth && prefixSums(scene.truth);
   const aurocs = new Map(); // kernel → { value, reason } of the opened map
@@ -57,7 +55,7 @@ export function createAnalysis(scene) {
 
   function histogram(onLogitScale) {
     if (!histograms.has(onLogitScale))
-      histograms.set(onLogitScale, histogramOf(scene.map, scene.truth, onLogitScale));
+      histograms.set(onLogitScale, histogramOf(scene.map, scene.truth, onLogitScale, logitSpan));
     return histograms.get(onLogitScale);
   }
 
@@ -69,7 +67,7 @@ export function createAnalysis(scene) {
     knownAuroc: (kernelSize) => (scene.truth ? aurocs.get(kernelSize) ?? null : auroc(kernelSize)),
     /** The kernel nearest to `kernelSize` whose AUROC is not known yet, or undefined. */
     nextUnknown: (kernelSize) =>
-      KERNELS.filter((kernel) => !aurocs.has(kernel)).sort(
+      [...kernelSizes].filter((kernel) => !aurocs.has(kernel)).sort(
         (a, b) => Math.abs(a - kernelSize) - Math.abs(b - kernelSize),
       )[0],
     maxValue: scene.map.reduce((most, value) => Math.max(most, value), 0),

@@ -2,6 +2,7 @@
 // a frame, and only for what changed; the server hears of a setting when it has settled.
 
 import { createControls } from "../live/controls.js";
+import { unpackStops } from "../live/stops.js";
 import { showTicks, themeColors } from "../live/theme.js";
 import { unpack } from "../live/unpack.js";
 import { createAnalysis } from "./analysis.js";
@@ -27,6 +28,7 @@ export default function ({ data, parentElement, setStateValue }) {
 
 function createViewer(root) {
   let scene = null;
+  let stops = null; // of the sliders
   let analysis = null;
   let settings = null;
   let settled = ""; // the settings that the server knows, as JSON
@@ -58,10 +60,11 @@ function createViewer(root) {
   function receive(bytes, setStateValue) {
     send = setStateValue;
     const { header: order, arrays } = unpack(bytes);
+    stops = unpackStops(arrays.sliders.values);
     const next = unpackScene(arrays.scene.values);
     if (next.digest !== scene?.digest) {
       scene = next;
-      analysis = createAnalysis(scene);
+      analysis = createAnalysis(scene, stops);
       measured = null;
       panels.setScene(scene);
       readout.showScene(scene);
@@ -73,7 +76,7 @@ function createViewer(root) {
       settled = JSON.stringify(order.settings);
       // a slider that the user holds stays with the user; the release answers this order
       if (!controls.isDragging()) settings = order.settings;
-      controls.show(settings, order.defaults);
+      controls.show(settings, order.defaults, stops);
     }
     panels.setSettings(settings);
     requestPaint("view", "opacity", "contour", "histogram"); // the theme may have changed as well
@@ -141,7 +144,7 @@ function createViewer(root) {
 
   function paintHistogram() {
     drawHistogram(histogram, analysis.histogram(settings.logit_scale), themeColors(root));
-    showTicks(root, settings.logit_scale, "p =");
+    showTicks(root, settings.logit_scale, "p =", stops.logitSpan);
   }
 
   function showProbe() {

@@ -1,7 +1,7 @@
 // What a mask and a map score against the ground truth. A score that is not defined is null, never 0; the reason
 // stands beside it.
 
-import { logit, LOGIT_SPAN } from "../live/scale.js";
+import { placeOf } from "../live/stops.js";
 
 export const NO_TRUTH = "This image has no ground truth";
 const NO_DEFECT = "Undefined: no defect pixel in this image";
@@ -101,12 +101,11 @@ function radixSort(keys) {
 const HISTOGRAM_BINS = 128;
 
 /** Pixels of the map by value, good and defect apart (all good without ground truth), values rising with the bin. */
-export function histogramOf(values, truth, onLogitScale) {
+export function histogramOf(values, truth, onLogitScale, logitSpan) {
   const good = new Uint32Array(HISTOGRAM_BINS);
   const defects = new Uint32Array(HISTOGRAM_BINS);
   for (let i = 0; i < values.length; i++) {
-    const place = onLogitScale ? logit(values[i]) / (2 * LOGIT_SPAN) + 0.5 : values[i];
-    const bin = Math.min(HISTOGRAM_BINS - 1, Math.max(0, Math.floor(place * HISTOGRAM_BINS)));
+    const bin = Math.min(HISTOGRAM_BINS - 1, Math.floor(placeOf(values[i], onLogitScale, logitSpan) * HISTOGRAM_BINS));
     if (truth && truth[i]) defects[bin] += 1;
     else good[bin] += 1;
   }

@@ -1,12 +1,4 @@
-// What the drawings share: the sensitivity axis of slider, histogram and threshold lines, with places from 0 (left) to
-// 1, and a canvas to draw on.
-
-import { logit, LOGIT_SPAN } from "../live/scale.js";
-
-export function placeOf(sensitivity, onLogitScale) {
-  if (!onLogitScale) return sensitivity;
-  return Math.min(1, Math.max(0, logit(sensitivity) / (2 * LOGIT_SPAN) + 0.5));
-}
+// What the drawings share: a canvas to draw on.
 
 /** An empty canvas as sharp as the screen: { context, width, height, ratio }, null where it is not laid out. */
 export function emptied(canvas) {
