@@ -91,7 +91,11 @@ export function createCards(root, { onOpen, onChannel, onFollow }) {
     verdictCard.replaceChildren(
       element("strong", flagged ? "bad" : "good", flagged ? "NG" : "OK"),
       element("span", "name", words.verdict_title),
-      element("span", "sentence", flagged ? filled(words.verdict_bad, { count: formatCount(flagged) }) : words.verdict_good),
+      element(
+        "span",
+        "sentence",
+        flagged ? filled(words.verdict_bad, { count: formatCount(flagged) }) : words.verdict_good,
+      ),
     );
   }
 
@@ -112,7 +116,11 @@ export function createCards(root, { onOpen, onChannel, onFollow }) {
     words.append(
       element("h3", "", `${stage.group.slice(4)}: ${stage.title}`),
       element("p", "", stage.sentence),
-      element("p", "facts", filled(view.words.facts, { shape: formatShape(stage.shape), range: stage.range.map(formatValue).join(" … ") })),
+      element(
+        "p",
+        "facts",
+        filled(view.words.facts, { shape: formatShape(stage.shape), range: stage.range.map(formatValue).join(" … ") }),
+      ),
     );
     if (!isPicture) words.append(colourBar(view.scales[stage.scale], low, high));
     if (view.channels.length > 1) words.append(channelPicker(view, stage));
@@ -145,7 +153,8 @@ export function createCards(root, { onOpen, onChannel, onFollow }) {
 
   /** Bring a part that Python asked for under the window's top; the followed pixel's numbers to its bottom. */
   function scrollTo(part) {
-    const place = part === "stage" ? detail.closest(".stage-group") : root.querySelector(`section.${part}, div.${part}`);
+    const place =
+      part === "stage" ? detail.closest(".stage-group") : root.querySelector(`section.${part}, div.${part}`);
     place.scrollIntoView({ block: part === "pixel" ? "end" : "start" });
   }
 

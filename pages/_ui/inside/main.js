@@ -26,6 +26,7 @@ function createInside(root) {
   let sentAt = 0;
   let waited = null; // ms from a stroke to its result
   let isOpening = false; // a stage was asked for that is to be scrolled to
+  /** @type {(name: string, value: unknown) => void} */
   let send = () => {};
 
   const painter = createPainter(root, { onStroke: tellStroke, onFollow: follow, onPlace: sayPlace });
@@ -118,7 +119,12 @@ function createInside(root) {
   }
 
   Object.defineProperty(root, "draemInside", {
-    value: Object.freeze({ stroke: () => view.stroke, sent: () => stroke, waited: () => waited, score: () => view.score }),
+    value: Object.freeze({
+      stroke: () => view.stroke,
+      sent: () => stroke,
+      waited: () => waited,
+      score: () => view.score,
+    }),
     configurable: true,
   });
 

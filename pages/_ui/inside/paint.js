@@ -11,7 +11,9 @@ export function createPaint() {
     const { canvas } = context;
     if (stroke.tool === "clear") context.clearRect(0, 0, canvas.width, canvas.height);
     else if (stroke.tool === "patch") stamp(context, stroke);
-    else for (let i = first; i < stroke.points.length; i++) dab(context, stroke, stroke.points[Math.max(0, i - 1)], stroke.points[i]);
+    else
+      for (let i = first; i < stroke.points.length; i++)
+        dab(context, stroke, stroke.points[Math.max(0, i - 1)], stroke.points[i]);
   }
 
   function dab(context, { tool, size, colour, texture }, from, to) {

@@ -154,7 +154,12 @@ export function createPainter(root, { onStroke, onFollow, onPlace }) {
     if (!place) return;
     const radius = tool === "follow" ? 4 : (tool === "patch" ? 5 : 1) * (brushSize() / 2);
     const [right, down] = [grid.width / layer.width, grid.height / layer.height];
-    for (const [name, value] of Object.entries({ cx: place[0] * right, cy: place[1] * down, rx: radius * right, ry: radius * down }))
+    for (const [name, value] of Object.entries({
+      cx: place[0] * right,
+      cy: place[1] * down,
+      rx: radius * right,
+      ry: radius * down,
+    }))
       ring.setAttribute(name, value);
   }
 

@@ -14,9 +14,16 @@ export function showPixel(root, view, onForget) {
   const forget = Object.assign(element("button", "forget", words.forget), { type: "button", onclick: onForget });
   head.append(forget);
   const higher = Math.max(softmax.good_logit, softmax.anomalous_logit);
-  const less = (logit) => `e^(${formatValue(logit)} ${MINUS} ${formatValue(higher).replace(MINUS, "(−") + (higher < 0 ? ")" : "")})`;
+  const less = (logit) =>
+    `e^(${formatValue(logit)} ${MINUS} ${formatValue(higher).replace(MINUS, "(−") + (higher < 0 ? ")" : "")})`;
   const lines = [
-    [words.logits, filled(words.two_logits, { good: formatValue(softmax.good_logit), anomalous: formatValue(softmax.anomalous_logit) })],
+    [
+      words.logits,
+      filled(words.two_logits, {
+        good: formatValue(softmax.good_logit),
+        anomalous: formatValue(softmax.anomalous_logit),
+      }),
+    ],
     [words.good, `${less(softmax.good_logit)} = ${formatValue(softmax.good_exponential)}`],
     [words.anomalous, `${less(softmax.anomalous_logit)} = ${formatValue(softmax.anomalous_exponential)}`],
     [

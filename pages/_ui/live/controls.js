@@ -8,6 +8,7 @@ import { nearestStep, sensitivityAt, sensitivityRange } from "./stops.js";
 const FIELD_PAUSE = 500; // ms after the last change in a number field until it counts as settled
 const MOST_AREA = 1e9; // pixels, in the number field: more than any map has
 
+/** @type {Omit<Slider, "id">} */
 const SENSITIVITY = {
   range: ({ logitScale, stops }) => sensitivityRange(logitScale, stops),
   toPosition: (value, { logitScale, stops: { logitSpan } }) =>
@@ -18,14 +19,30 @@ const SENSITIVITY = {
   say: (value) => `${formatSensitivity(value)}, threshold ${formatProbability(thresholdOf(value))}`,
 };
 
-/** What a slider's functions are told besides: { logitScale, stops }. */
+/**
+ * What the sliders are: `axis` is { logitScale, stops }, positions are the range input's, values the settings'.
+ *
+ * @typedef {object} Slider
+ * @property {string} id
+ * @property {boolean} [limitsField] the number field takes what the slider takes, and no more
+ * @property {(axis: Axis) => number[]} range least, most, step
+ * @property {(value: number, axis: Axis) => number} toPosition
+ * @property {(position: number, axis: Axis) => number} toValue
+ * @property {(value: number) => string} toField
+ * @property {(number: number, stops: Stops) => number} fromField
+ * @property {(value: number) => string} say
+ *
+ * @typedef {import("./stops.js").Stops} Stops
+ * @typedef {{ logitScale: boolean, stops: Stops }} Axis
+ * @type {Record<string, Slider>}
+ */
 const SLIDERS = {
   sensitivity: { id: "sensitivity", ...SENSITIVITY },
   unsure_sensitivity: { id: "unsure", ...SENSITIVITY },
   kernel_size: {
     id: "kernel",
-    range: ({ stops: { kernelSizes: sizes } }) => [sizes[0], sizes.at(-1), sizes[1] - sizes[0]],
     limitsField: true,
+    range: ({ stops: { kernelSizes: sizes } }) => [sizes[0], sizes.at(-1), sizes[1] - sizes[0]],
     toPosition: (value) => value,
     toValue: (position) => position,
     toField: String,
@@ -92,8 +109,7 @@ export function createControls(root, { onLive, onSettled, snap = (setting) => se
   for (const input of switches) input.onchange = () => changeAndSettle({ [input.dataset.switch]: input.checked });
   for (const toggle of toggles)
     toggle.onclick = () => changeAndSettle({ [toggle.dataset.toggle]: !settings[toggle.dataset.toggle] });
-  reset.onclick = () =>
-    changeAndSettle(Object.fromEntries(sliders.map(({ name }) => [name, defaults[name]])));
+  reset.onclick = () => changeAndSettle(Object.fromEntries(sliders.map(({ name }) => [name, defaults[name]])));
 
   function listenToSlider(slider) {
     const { input, name } = slider;
@@ -112,12 +128,15 @@ export function createControls(root, { onLive, onSettled, snap = (setting) => se
     input.oninput = apply;
     input.onchange = settle;
     input.onpointerdown = () => (dragged = input);
-    input.onpointerup = input.onpointercancel = input.onlostpointercapture = () => {
-      if (dragged !== input) return;
-      dragged = null;
-      render();
-      onSettled(settings); // no change event comes where the drag ended where it began
-    };
+    input.onpointerup =
+      input.onpointercancel =
+      input.onlostpointercapture =
+        () => {
+          if (dragged !== input) return;
+          dragged = null;
+          render();
+          onSettled(settings); // no change event comes where the drag ended where it began
+        };
     input.onkeydown = (event) => {
       keyIsDown = true;
       if (event.key !== "PageUp" && event.key !== "PageDown") return;

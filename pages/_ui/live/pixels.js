@@ -5,7 +5,13 @@ export function colourTable(rgb) {
   return Uint32Array.from({ length: 256 }, (_, i) => packedColour(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]));
 }
 
-/** Put pixels, RGB (h, w, 3) or indices (h, w) into a table of colours, on a canvas, which takes their size. */
+/**
+ * Put pixels, RGB (h, w, 3) or indices (h, w) into a table of colours, on a canvas, which takes their size.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {import("./unpack.js").Packed<Uint8Array>} picture
+ * @param {Uint32Array} [table]
+ */
 export function drawPixels(canvas, { shape: [height, width], values: pixels }, table) {
   const drawn = new Uint32Array(width * height);
   if (table) for (let i = 0; i < drawn.length; i++) drawn[i] = table[pixels[i]];

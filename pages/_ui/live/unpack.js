@@ -35,7 +35,7 @@ export function unpack(bytes) {
     if (end > bytes.length) throw new Error(`the payload has ${bytes.length} bytes, but array ${name} ends at ${end}`);
     const isAligned = (bytes.byteOffset + start) % Type.BYTES_PER_ELEMENT === 0;
     const own = isAligned ? bytes.subarray(start, end) : bytes.slice(start, end); // Streamlit's view starts anywhere
-    arrays[name] = { shape, values: new Type(own.buffer, own.byteOffset, size) };
+    arrays[name] = { shape, values: new Type(/** @type {ArrayBuffer} */ (own.buffer), own.byteOffset, size) };
     start = end + (-end & (ALIGNMENT - 1));
   }
   return { header: told.header, arrays };

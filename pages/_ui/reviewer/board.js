@@ -34,7 +34,7 @@ export function createBoard(root, runs, originals, { onWipe }) {
   function moveWipe(canvas, event) {
     const { left, width } = canvas.getBoundingClientRect();
     const cell = width / run.probes.length;
-    onWipe((((event.clientX - left) % cell) + cell) % cell / cell);
+    onWipe(((((event.clientX - left) % cell) + cell) % cell) / cell);
   }
 
   /** Draw `epoch` of the run and, right of the wipe, `otherEpoch`; false where one is not decoded yet. */

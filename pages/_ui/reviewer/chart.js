@@ -29,7 +29,7 @@ export function createCharts(root, run, { onEpoch }) {
     };
     canvas.onpointermove = (event) => canvas.hasPointerCapture(event.pointerId) && pick(canvas, event, false);
     canvas.onpointerup = (event) => pick(canvas, event, true);
-    return { name, lines, canvas, values, backdrop: null };
+    return { name, lines, canvas, values, drawn: null };
   });
   box.replaceChildren(...charts.map(({ canvas }) => canvas.parentElement));
   const epochs = run.charts.epochs;
@@ -58,7 +58,8 @@ export function createCharts(root, run, { onEpoch }) {
     const toY = (value) => height - margin - ((place(value) - low) / (high - low)) * (height - 2 * margin);
     context.strokeStyle = colors.axis;
     context.strokeRect(0.5, 0.5, width - 1, height - 1);
-    [...chart.lines.entries()].reverse().forEach(([i, { values }]) => { // the first lies on top
+    [...chart.lines.entries()].reverse().forEach(([i, { values }]) => {
+      // the first lies on top
       context.beginPath();
       values.forEach((value, at) => {
         if (value === null || (onLog && value <= 0)) return;
@@ -76,7 +77,10 @@ export function createCharts(root, run, { onEpoch }) {
     context.fillStyle = colors.faint;
     context.strokeStyle = colors.paper;
     context.lineWidth = 4 * ratio;
-    for (const [edge, y, baseline] of [[high, margin, "top"], [low, height - margin, "bottom"]]) {
+    for (const [edge, y, baseline] of [
+      [high, margin, "top"],
+      [low, height - margin, "bottom"],
+    ]) {
       const text = shortNumber(onLog ? 10 ** edge : edge);
       context.textBaseline = baseline;
       context.strokeText(text, margin + 2 * ratio, y);

@@ -27,6 +27,7 @@ function createReviewer(root) {
   let settled = null; // the settings that the server knows
   let latest = null; // its last order
   let revision = null;
+  /** @type {(name: string, value: unknown) => void} */
   let tell = () => {};
   let frame = 0;
   let playing = 0; // the interval's id
@@ -96,7 +97,8 @@ function createReviewer(root) {
 
   /** Settings whose epochs are there: the nearest one below, the last one for 0. */
   function known(asked) {
-    const nearest = (run, epoch) => (epoch ? run.epochs.findLast((one) => one <= epoch) ?? run.epochs[0] : run.epochs.at(-1));
+    const nearest = (run, epoch) =>
+      epoch ? (run.epochs.findLast((one) => one <= epoch) ?? run.epochs[0]) : run.epochs.at(-1);
     return {
       ...asked,
       epoch: nearest(shown.runs[0], asked.epoch),
@@ -159,11 +161,14 @@ function createReviewer(root) {
     halt();
     const { epochs } = shown.runs[0];
     if (settings.epoch === epochs.at(-1)) showEpoch(epochs[0]);
-    playing = setInterval(() => {
-      const isLast = settings.epoch === epochs.at(-1);
-      if (isLast && !slot("loop").checked) pause();
-      else step(1, true);
-    }, 1000 / Number(slot("speed").value));
+    playing = setInterval(
+      () => {
+        const isLast = settings.epoch === epochs.at(-1);
+        if (isLast && !slot("loop").checked) pause();
+        else step(1, true);
+      },
+      1000 / Number(slot("speed").value),
+    );
     slot("play").textContent = "Pause";
   }
 
@@ -206,7 +211,8 @@ function createReviewer(root) {
     slot("epochName").textContent = `${settings.epoch} of ${run.charts.epochs.at(-1)}`;
     slot("otherEpochName").textContent = String(settings.other_epoch);
     for (const input of switches) input.checked = settings[input.dataset.switch];
-    for (const { name, button, value } of choices) button.setAttribute("aria-pressed", String(value === settings[name]));
+    for (const { name, button, value } of choices)
+      button.setAttribute("aria-pressed", String(value === settings[name]));
     root.classList.toggle("comparing", settings.compare);
     charts.draw(settings.epoch, colors);
     table.mark(settings.epoch);

@@ -30,7 +30,11 @@ export function createRun(bytes) {
 
   function load(epoch) {
     if (drawn.has(epoch)) return Promise.resolve();
-    if (!loading.has(epoch)) loading.set(epoch, drawEpoch(epoch).finally(() => loading.delete(epoch)));
+    if (!loading.has(epoch))
+      loading.set(
+        epoch,
+        drawEpoch(epoch).finally(() => loading.delete(epoch)),
+      );
     return loading.get(epoch);
   }
 

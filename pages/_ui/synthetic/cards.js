@@ -93,7 +93,12 @@ export function showPicture(box, card, { grid: [height, width], at }) {
 
 function cross([row, column], height) {
   const [x, y, gap, arm] = [column + 0.5, row + 0.5, height / 60, height / 18];
-  const d = [[1, 0], [-1, 0], [0, 1], [0, -1]]
+  const d = [
+    [1, 0],
+    [-1, 0],
+    [0, 1],
+    [0, -1],
+  ]
     .map(([a, b]) => `M${x + gap * a} ${y + gap * b}L${x + arm * a} ${y + arm * b}`)
     .join("");
   return { casing: d, cross: d };

@@ -22,7 +22,8 @@ export function createKnob(first, { words, mostSeed }, onSet) {
   const label = element("label", "", first.label);
   const value = element("output", "");
   const release = element("button", "release", words.release_one);
-  const input = document.createElement(kind === "select" ? "select" : "input");
+  /** @type {HTMLInputElement} */ // or a list, which is asked for its value alone
+  const input = /** @type {any} */ (document.createElement(kind === "select" ? "select" : "input"));
   input.id = `knob-${name}`;
   label.htmlFor = input.id;
   release.type = "button";
@@ -66,7 +67,7 @@ export function createKnob(first, { words, mostSeed }, onSet) {
 
   /** Tell the value: the exact one where the seed drew it, though the thumb can only stand at a step. */
   function say(exact) {
-    const share = (input.valueAsNumber - input.min) / (input.max - input.min || 1);
+    const share = (input.valueAsNumber - Number(input.min)) / (Number(input.max) - Number(input.min) || 1);
     input.style.setProperty("--position", `calc(8px + (100% - 16px) * ${share})`);
     value.textContent = told(knob, exact);
     input.setAttribute("aria-valuetext", value.textContent);

@@ -24,6 +24,7 @@ function createStepper(root) {
   let sentAt = 0; // ms; 0 when nothing is on its way
   let isStale = false; // something was set while an answer was on its way
   let waited = null; // ms from the last answer to its picture
+  /** @type {(name: string, value: unknown) => void} */
   let send = () => {};
 
   const cards = createCards(root, { onSet: (name, value) => tell({ [name]: value }), onPoint: point });
@@ -76,7 +77,11 @@ function createStepper(root) {
     slot("previous").disabled = answer.seed <= 0;
     if (slot("seed") !== root.getRootNode().activeElement || !isStale) slot("seed").value = answer.seed;
     showChoices(slot("kind"), Object.entries(view.kinds), answer.kind, (kind) => tell({ kind }));
-    const coins = [["", words.coin_drawn], ["painted", words.coin_painted], ["clean", words.coin_clean]];
+    const coins = [
+      ["", words.coin_drawn],
+      ["painted", words.coin_painted],
+      ["clean", words.coin_clean],
+    ];
     showChoices(slot("coin"), coins, answer.coin ?? "", (coin) => tell({ coin: coin || null }));
     showTold();
     showHands();

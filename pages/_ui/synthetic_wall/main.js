@@ -28,7 +28,9 @@ function showSamples(box, { first, seed, labels, words }, pictures, pick) {
       const canvas = document.createElement("canvas");
       drawPixels(canvas, { shape, values: pictures.values.subarray(i * length, (i + 1) * length) });
       const line = document.createElement("span");
-      line.append(...[first + i, told].map((text) => Object.assign(document.createElement("i"), { textContent: text })));
+      line.append(
+        ...[first + i, told].map((text) => Object.assign(document.createElement("i"), { textContent: text })),
+      );
       button.append(canvas, line);
       button.dataset.seed = first + i;
       button.setAttribute("aria-label", filled(words.pick, { seed: first + i, told }));

@@ -28,7 +28,10 @@ export function createCounts(data) {
   }
 
   function nearestArea(area) {
-    return data.minAreas.reduce((best, one, i) => (Math.abs(one - area) < Math.abs(data.minAreas[best] - area) ? i : best), 0);
+    return data.minAreas.reduce(
+      (best, one, i) => (Math.abs(one - area) < Math.abs(data.minAreas[best] - area) ? i : best),
+      0,
+    );
   }
 
   /** Where a setting lies in the tables. */

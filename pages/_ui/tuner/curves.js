@@ -60,7 +60,8 @@ export function createCurves(root, counts, fprLimit) {
     const rates = ratesAt(where);
     const places = {};
     for (const { id, point, x, y, limit } of plots) {
-      const [atX, atY] = (places[id] = [rates[x][where.stop], rates[y][where.stop]]);
+      const [atX, atY] = [rates[x][where.stop], rates[y][where.stop]];
+      places[id] = [atX, atY];
       point.hidden = !Number.isFinite(atX) || !Number.isFinite(atY);
       if (point.hidden) continue;
       point.style.setProperty("--x", Math.min(atX, limit) / limit);
@@ -72,7 +73,11 @@ export function createCurves(root, counts, fprLimit) {
   return { draw, movePoints };
 }
 
-function trace(context, xs, ys, { toX, toY, from, limit }) {
+/**
+ * Draw a curve by its rates `xs` and `ys`, NaN where there is none; `toX` and `toY` say where they lie. It begins in the
+ * corner where `from` says so, and ends where xs passes `limit`.
+ */
+export function trace(context, xs, ys, { toX, toY, from, limit }) {
   let [lastX, lastY] = [NaN, NaN]; // the point before, as rates
   let [drawnX, drawnY] = [NaN, NaN]; // where the pen is
   const lineTo = (x, y, isLast) => {

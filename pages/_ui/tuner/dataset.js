@@ -21,7 +21,13 @@ export async function unpackDataset(bytes) {
   };
 }
 
-/** Differences (kernel, area, stop + 1) become counts: summed over all larger areas, and along the stops. In place. */
+/**
+ * Differences (kernel, area, stop + 1) become counts: summed over all larger areas, and along the stops. In place.
+ *
+ * @template {Int32Array | Float64Array} Table
+ * @param {Table} table
+ * @param {number[]} shape kernels, areas, stops
+ */
 export function sumUp(table, [kernels, areas, stops]) {
   const columns = stops + 1;
   for (let kernel = 0; kernel < kernels; kernel++) {

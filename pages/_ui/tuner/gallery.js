@@ -14,7 +14,11 @@ function createTiles(list, onOpen) {
 
   function pictureOf(image) {
     if (!pictures.has(image)) {
-      const picture = Object.assign(document.createElement("img"), { alt: "", decoding: "async", src: image.thumbnail });
+      const picture = Object.assign(document.createElement("img"), {
+        alt: "",
+        decoding: "async",
+        src: image.thumbnail,
+      });
       pictures.set(image, picture);
     }
     return pictures.get(image);
@@ -58,7 +62,7 @@ function createTiles(list, onOpen) {
   /** `entries`: { image, badge, zone, wrong, words } of each tile in turn. */
   return function show(entries) {
     while (tiles.length < entries.length) addTile();
-    tiles.forEach((tile, i) => fill(tile, entries[i]));
+    for (const [i, tile] of tiles.entries()) fill(tile, entries[i]);
   };
 }
 
@@ -83,7 +87,12 @@ function createLimit(button, atFirst, onChange) {
 
 /** "test/scratch/004.png" → "scratch 004". */
 function shortName(name) {
-  return name.replace(/\.[^./]*$/, "").split("/").slice(-2).join(" ").replaceAll("_", " ");
+  return name
+    .replace(/\.[^./]*$/, "")
+    .split("/")
+    .slice(-2)
+    .join(" ")
+    .replaceAll("_", " ");
 }
 
 /** `onMore` is called where the next frame has more to show. */
@@ -104,7 +113,13 @@ export function createGallery(root, data, counts, { onOpen, onMore }) {
   function entryOf(i, zone, words) {
     const truth = data.labels[i] ? "defect" : "good";
     const wrong = data.labels[i] ? zone !== "ng" : zone === "ng";
-    return { image: data.images[i], badge: ZONE_WORDS[zone], zone, wrong, words: words ?? `${ZONE_WORDS[zone]}, is ${truth}` };
+    return {
+      image: data.images[i],
+      badge: ZONE_WORDS[zone],
+      zone,
+      wrong,
+      words: words ?? `${ZONE_WORDS[zone]}, is ${truth}`,
+    };
   }
 
   /** The images whose verdict differs from the saved setting's; returns how many, and how many of them got right. */
@@ -126,13 +141,15 @@ export function createGallery(root, data, counts, { onOpen, onMore }) {
   /** What an order sorts by, smallest first; images without a number are left out. */
   const ORDERS = {
     /** Wrong ones first, farthest from the threshold; then the closest calls. */
-    wrong: (first, { stop }) => (i) => {
-      const distance = Math.abs(first[i] - stop - 0.5);
-      return first[i] <= stop !== Boolean(data.labels[i]) ? -distance : distance;
-    },
+    wrong:
+      (first, { stop }) =>
+      (i) => {
+        const distance = Math.abs(first[i] - stop - 0.5);
+        return first[i] <= stop !== Boolean(data.labels[i]) ? -distance : distance;
+      },
     score: (first) => (i) => first[i],
     kind: (first) => (i) => kindRank[i] * (counts.stops + 1) + first[i],
-    erased: (first, where) => {
+    erased: (_, where) => {
       const [kept, raw] = [counts.regionStops(where), counts.regionStops(counts.RAW)];
       const touched = new Uint8Array(counts.images);
       for (let region = 0; region < kept.length; region++)
@@ -147,7 +164,7 @@ export function createGallery(root, data, counts, { onOpen, onMore }) {
     const ranks = Float64Array.from(all, ORDERS[order](first, where));
     const ordered = smallest(ranks, galleryLimit.count);
     showGallery(ordered.map((i) => entryOf(i, zoneOf(first[i], where.stop, unsureStop))));
-    const count = ranks.reduce((sum, rank) => sum + !Number.isNaN(rank), 0);
+    const count = ranks.reduce((sum, rank) => sum + (Number.isNaN(rank) ? 0 : 1), 0);
     galleryLimit.showRest(count);
     return { shown: ordered.length, count };
   }

@@ -29,7 +29,9 @@ function createTuner(root) {
   let settings = null;
   let settled = ""; // the settings that the server knows, as JSON
   let revision = null;
+  /** @type {(name: string, value: unknown) => void} */
   let tell = () => {};
+  /** @type {(name: string) => void} */
   let open = () => {};
   let frame = 0;
   let drawn = ""; // what the canvases were drawn for
@@ -51,7 +53,9 @@ function createTuner(root) {
   controls.dragAlong(scatterBox, (share) => {
     if (!settings.zones) return "sensitivity";
     const [ng, unsure] = [settings.sensitivity, settings.unsure_sensitivity].map(placeNow);
-    return Math.abs(share - unsure) < Math.abs(share - ng) || (unsure === ng && share > ng) ? "unsure_sensitivity" : "sensitivity";
+    return Math.abs(share - unsure) < Math.abs(share - ng) || (unsure === ng && share > ng)
+      ? "unsure_sensitivity"
+      : "sensitivity";
   });
   root.querySelector("[data-slot=save]").onclick = () =>
     controls.change({

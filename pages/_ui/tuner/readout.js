@@ -50,12 +50,18 @@ export function createReadout(root, data, counts) {
         settings.kernel_size > 1 && `opening ${settings.kernel_size} × ${settings.kernel_size}`,
         settings.min_area > 1 && `area ≥ ${formatCount(data.minAreas[measured.area])} px`,
       ].filter(Boolean);
-      put("filters", filters.length ? `What ${filters.join(" and ")} cost` : "What opening and area filter cost (both off)");
+      put(
+        "filters",
+        filters.length ? `What ${filters.join(" and ")} cost` : "What opening and area filter cost (both off)",
+      );
     },
 
     showPoints(points) {
       for (const [id, [x, y]] of Object.entries(points))
-        put(`${id}Point`, `${formatScore(Number.isFinite(x) ? x : null)}, ${formatScore(Number.isFinite(y) ? y : null)}`);
+        put(
+          `${id}Point`,
+          `${formatScore(Number.isFinite(x) ? x : null)}, ${formatScore(Number.isFinite(y) ? y : null)}`,
+        );
     },
 
     showFlips({ changed, right }, settings) {

@@ -49,7 +49,7 @@ export function createScatter(canvas, data, counts, logitSpan) {
     const step = height / rows.length;
     context.font = `${LABEL_FONT * ratio}px ${colors.font}`;
     context.textBaseline = "middle";
-    rows.forEach((kind, row) => {
+    rows.forEach((_, row) => {
       context.fillStyle = colors.axis;
       context.fillRect(0, Math.round((row + 1) * step) - 1, width, 1);
     });

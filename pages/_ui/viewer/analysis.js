@@ -64,12 +64,12 @@ export function createAnalysis(scene, { kernelSizes, logitSpan }) {
     histogram,
     auroc,
     /** The AUROC after opening where it is known already, so that a frame need not wait for it. */
-    knownAuroc: (kernelSize) => (scene.truth ? aurocs.get(kernelSize) ?? null : auroc(kernelSize)),
+    knownAuroc: (kernelSize) => (scene.truth ? (aurocs.get(kernelSize) ?? null) : auroc(kernelSize)),
     /** The kernel nearest to `kernelSize` whose AUROC is not known yet, or undefined. */
     nextUnknown: (kernelSize) =>
-      [...kernelSizes].filter((kernel) => !aurocs.has(kernel)).sort(
-        (a, b) => Math.abs(a - kernelSize) - Math.abs(b - kernelSize),
-      )[0],
+      [...kernelSizes]
+        .filter((kernel) => !aurocs.has(kernel))
+        .sort((a, b) => Math.abs(a - kernelSize) - Math.abs(b - kernelSize))[0],
     maxValue: scene.map.reduce((most, value) => Math.max(most, value), 0),
   };
 }

@@ -92,8 +92,15 @@ function drawLevels(context, levels, place, width, height, crisp) {
   if (right <= left || bottom <= top) return;
   context.imageSmoothingEnabled = scaleX < crisp;
   context.drawImage(
-    source, left, top, right - left, bottom - top,
-    place.left + left * scaleX, place.top + top * scaleY, (right - left) * scaleX, (bottom - top) * scaleY,
+    source,
+    left,
+    top,
+    right - left,
+    bottom - top,
+    place.left + left * scaleX,
+    place.top + top * scaleY,
+    (right - left) * scaleX,
+    (bottom - top) * scaleY,
   );
 }
 

@@ -33,7 +33,9 @@ export function buildFeet(panels, onOverlay) {
     },
     showMask(measured, scene) {
       const { tp, fp, fn } = measured.confusion ?? {};
-      [tp, fp, fn].forEach((count, i) => (legend[i].textContent = formatCount(count)));
+      [tp, fp, fn].forEach((count, i) => {
+        legend[i].textContent = formatCount(count);
+      });
       const share = measured.flagged / scene.map.length;
       panels.mask.foot.textContent = `${formatCount(measured.flagged)} px, ${formatPercent(share)} of the map`;
     },

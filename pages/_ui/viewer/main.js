@@ -33,6 +33,7 @@ function createViewer(root) {
   let settings = null;
   let settled = ""; // the settings that the server knows, as JSON
   let revision = null;
+  /** @type {(name: string, value: unknown) => void} */
   let send = () => {};
   let measured = null;
   let probe = null;
@@ -126,7 +127,7 @@ function createViewer(root) {
     panels.paint(dirty, measured);
     const raw = analysis.auroc(1); // before asking what is known: with kernel 1 it is the opened one too
     const opened = analysis.knownAuroc(settings.kernel_size);
-    readout.show(measured, settings, scene, analysis.maxValue, raw, opened);
+    readout.show(measured, scene, analysis.maxValue, raw, opened);
     if (dirty.has("histogram")) paintHistogram();
     if (dirty.has("probe") || dirty.has("view") || probe) showProbe();
     dirty.clear();

@@ -4,7 +4,7 @@
 // A mask is a bitmap: rows of 32-bit words, pixel x of a row in bit x & 31 of word x >> 5, bits past the width 0.
 // So one AND works on 32 pixels, and a mask of 1024² is opened in about a millisecond whatever the kernel.
 
-function makeBitmap(width, height) {
+export function makeBitmap(width, height) {
   const words = (width + 31) >> 5;
   return { width, height, words, bits: new Int32Array(words * height) };
 }

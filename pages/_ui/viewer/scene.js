@@ -19,6 +19,7 @@ export function unpackScene(bytes) {
   };
 }
 
+/** @param {import("../live/unpack.js").Packed} array */
 function sizeOf({ shape: [height, width] }) {
   return { width, height };
 }

@@ -106,7 +106,7 @@ export function histogramOf(values, truth, onLogitScale, logitSpan) {
   const defects = new Uint32Array(HISTOGRAM_BINS);
   for (let i = 0; i < values.length; i++) {
     const bin = Math.min(HISTOGRAM_BINS - 1, Math.floor(placeOf(values[i], onLogitScale, logitSpan) * HISTOGRAM_BINS));
-    if (truth && truth[i]) defects[bin] += 1;
+    if (truth?.[i]) defects[bin] += 1;
     else good[bin] += 1;
   }
   return { good, defects };

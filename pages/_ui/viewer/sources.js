@@ -93,9 +93,7 @@ export function createSources(scene) {
   const missed = scene.truth && Uint32Array.from(scene.truth, (defect) => (defect ? MISSED : 0));
   const truthRuns = scene.truth && findRuns(thresholdBitmap(scene.truth, width, height, 0));
   const put = (canvas, pixels) =>
-    canvas
-      .getContext("2d")
-      .putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width, height), 0, 0);
+    canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width, height), 0, 0);
 
   return {
     picture: halvings(canvasOfRgb(scene.picture, scene.shown.width, scene.shown.height)),
