@@ -2,7 +2,35 @@
 
 import { unpack } from "../live/unpack.js";
 
-/** Everything that the browser knows of one dataset. */
+/**
+ * @typedef {object} Dataset
+ * @property {string} digest
+ * @property {string} title
+ * @property {number[]} shape kernels, areas, stops
+ * @property {number[]} kernelSizes
+ * @property {number[]} minAreas
+ * @property {number} defectTotal pixels
+ * @property {number} goodTotal pixels
+ * @property {number} fprLimit
+ * @property {{ name: string, kind: string, thumbnail: string }[]} images
+ * @property {Record<string, number | null>[]} figures of each kernel
+ * @property {Float64Array} sensitivities
+ * @property {Int32Array | Float64Array} defectPixels (kernel, area, stop + 1), as are the next three
+ * @property {Int32Array | Float64Array} goodPixels
+ * @property {Int32Array} falseBlobs
+ * @property {Float64Array} overlap
+ * @property {Uint16Array} imageStops (kernel, area, image)
+ * @property {Uint16Array} regionStops (kernel, area, region)
+ * @property {Int32Array} regionImages
+ * @property {Uint8Array} labels 0 good, 1 defect
+ */
+
+/**
+ * Everything that the browser knows of one dataset.
+ *
+ * @param {Uint8Array} bytes
+ * @returns {Promise<Dataset>}
+ */
 export async function unpackDataset(bytes) {
   const { header, arrays } = unpack(bytes);
   const stream = new Blob([arrays.tables.values]).stream().pipeThrough(new DecompressionStream("deflate"));
