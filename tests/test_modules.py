@@ -118,6 +118,20 @@ def test_what_is_not_taken_is_refused_with_file_and_line(write, name: str):
     assert told in str(refused.value)
 
 
+def test_a_type_that_a_comment_imports_is_no_import(write):
+    entry = write(
+        a="export const told = () => 1;\n",
+        main=(
+            '/**\n * @typedef {import("./lost.js").Kind} Kind\n */\nimport { told } from "./a.js";\n'
+            f'/** @type {{import("./lost.js").Kind}} */\n// import("./lost.js")\n{ENTRY}'
+        ),
+    )
+    assert "lost.js" in script(entry)
+    entry.write_text('/* a */ const b = import("./a.js"); // c\n' + ENTRY)
+    with pytest.raises(ModuleError, match=r"main\.js:1: import\(\) and import\.meta are not taken"):
+        script(entry)
+
+
 def test_a_circle_is_refused(write):
     entry = write(
         a='import { b } from "./b.js";\nexport function told() {}\n',

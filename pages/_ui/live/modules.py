@@ -18,6 +18,7 @@ _IMPORTED = re.compile(rf"({_NAME})(?:\s+as\s+({_NAME}))?")
 _EXPORT = re.compile(rf"^export (?=(?:async )?function\*? ({_NAME})|class ({_NAME})|const ({_NAME}) =)", re.MULTILINE)
 _DEFAULT = re.compile(r"^export default function \(", re.MULTILINE)
 _STATEMENT = re.compile(r"^[ \t]*(import|export)\b(?!\s*[(.:=])", re.MULTILINE)
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)  # where import() names a type
 _DYNAMIC = re.compile(r"\bimport\s*[(.]")
 
 
@@ -106,7 +107,8 @@ def _read(file: Path, place: str) -> _Module:
             }
             line = _line_of(code, found, at=found.start(1))
             raise ModuleError(f"{file}:{line}: of {found[1]} only this is taken, at a line's start: {forms[found[1]]}")
-    for number, line_text in enumerate(code.splitlines(), 1):
+    uncommented = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), code)
+    for number, line_text in enumerate(uncommented.splitlines(), 1):
         if _DYNAMIC.search(line_text.partition("//")[0]):
             raise ModuleError(f"{file}:{number}: import() and import.meta are not taken; import at the file's top")
         if _MODULES in line_text:
