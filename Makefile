@@ -6,17 +6,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint unit acceptance demo clean
+.PHONY: run test lint javascript unit acceptance demo clean
 
 run: $(VENV)/.installed demo
 	$(BIN)/streamlit run app.py
 
-test: lint unit acceptance
+test: lint javascript unit acceptance
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+javascript: $(VENV)/.installed-dev
+	sh tests/javascript/run.sh $(BIN)/python
 
 unit: $(VENV)/.installed-dev demo
 	sh tests/install_browser.sh
@@ -44,4 +47,4 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) datasets/demo
+	rm -rf $(VENV) datasets/demo tests/javascript/node_modules

@@ -35,7 +35,7 @@ def _logit_stops() -> np.ndarray:
     return np.array([end if place < 0 else round(1 - end, 12) for place, end in zip(places, near, strict=True)])
 
 
-# Where the sliders stop. The browser's sliders (controls.js) stop at the same places.
+# Where the sliders stop. The browser's sliders are told of them.
 MIN_AREAS = _area_steps(4096)
 EVEN_STOPS = np.arange(1001) / 1000
 LOGIT_STOPS = _logit_stops()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from payloads import sent, unpack
 from streamlit.testing.v1 import AppTest
 from tiny_home import write_checkpoint
 from tiny_runs import EPOCHS, PROBES, cut_off, train_tiny
@@ -57,24 +58,16 @@ def again(at: AppTest) -> AppTest:
     return at
 
 
-def sent(at: AppTest) -> list[dict]:
+def shown_runs(at: AppTest) -> list[dict]:
     """The order of Python, then the header of each run that the reviewer was sent; nothing without a reviewer."""
-    for one in at.get("bidi_component"):
-        if one.proto.component_name.endswith("draem_reviewer"):
-            order, rest = header(one.proto.bytes)
-            length = int.from_bytes(rest[:4], "little")
-            runs = [rest[4 : 4 + length], rest[4 + length + -length % 4 :]]
-            return [order, *(header(part[:4] + part[4:])[0] for part in runs if part)]
-    return []
-
-
-def header(payload: bytes) -> tuple[dict, bytes]:
-    length = int.from_bytes(payload[:4], "little")
-    return json.loads(payload[4 : 4 + length]), payload[4 + length :]
+    if not any(one.proto.component_name.endswith("draem_reviewer") for one in at.get("bidi_component")):
+        return []
+    order, runs = unpack(sent(at, "draem_reviewer"))
+    return [order, *(unpack(run)[0] for run in runs.values())]
 
 
 def settings(at: AppTest) -> ReviewSettings:
-    return ReviewSettings(**sent(at)[0]["settings"])
+    return ReviewSettings(**shown_runs(at)[0]["settings"])
 
 
 def asked(at: AppTest) -> dict[str, str]:
@@ -93,12 +86,12 @@ def test_without_a_run_the_page_says_how_to_get_one(home: Path) -> None:
     at = visit()
     assert "No run yet" in words(at)
     assert "python -m draem_core train" in words(at)
-    assert not sent(at)
+    assert not shown_runs(at)
 
 
 def test_a_run_is_shown_at_its_last_epoch(run: Path) -> None:
     at = visit()
-    order, shown = sent(at)
+    order, shown = shown_runs(at)
     assert shown["epochs"] == list(range(1, EPOCHS + 1))
     assert len(shown["probes"]) == PROBES
     assert order["settings"]["epoch"] == 0
@@ -113,7 +106,7 @@ def test_a_link_restores_the_view(run: Path, home: Path) -> None:
     view = {"epoch": "2", "compare": "true", "other_epoch": "1", "wipe": "0.25", "truth": "false"}
     at = visit(**link, **view, measure="gradient_norm")
     assert settings(at) == ReviewSettings(2, True, 1, 0.25, False, "gradient_norm")
-    assert [one["name"] for one in sent(at)[1:]] == ["second", "first"]
+    assert [one["name"] for one in shown_runs(at)[1:]] == ["second", "first"]
     assert asked(at) == link | view | {"measure": "gradient_norm"}
 
 
@@ -142,9 +135,9 @@ def test_the_diagnosis_is_that_of_the_shown_epoch(run: Path, monkeypatch: pytest
 def test_a_run_that_has_grown_shows_its_new_epoch(run: Path, trained: Path) -> None:
     cut_off(run, 3)
     at = visit()
-    assert sent(at)[1]["epochs"] == [1, 2, 3]
+    assert shown_runs(at)[1]["epochs"] == [1, 2, 3]
     shutil.copytree(trained, run, dirs_exist_ok=True)
-    order, shown = sent(again(at))
+    order, shown = shown_runs(again(at))
     assert shown["epochs"] == list(range(1, EPOCHS + 1))
     assert order["settings"]["epoch"] == 0, "who looked at the last epoch goes on looking at the last one"
 
@@ -153,7 +146,7 @@ def test_a_run_without_probes_still_has_its_diagnosis(home: Path) -> None:
     train_tiny(home / "runs" / "plain", probes=0, epochs=2)
     at = visit()
     assert "kept no probe pictures" in words(at)
-    assert not sent(at)
+    assert not shown_runs(at)
     assert not at.get("download_button")
 
 
@@ -177,21 +170,21 @@ def test_a_damaged_run_is_a_sentence_and_leaves_the_others_to_choose(run: Path, 
     damage(run)
     at = visit(run="runs/first")
     assert "runs/first" in at.error[0].value
-    assert not sent(at)
+    assert not shown_runs(at)
     at.selectbox(key="run_picked").select("runs/whole")
-    assert sent(again(at))[1]["name"] == "whole"
+    assert shown_runs(again(at))[1]["name"] == "whole"
     assert "runs/first" not in words(at)
     at.selectbox(key="other_picked").select("runs/first")
     again(at)
-    assert len(sent(at)) == 2, "the whole run is shown alone"
+    assert len(shown_runs(at)) == 2, "the whole run is shown alone"
     assert any("runs/first" in warning.value for warning in at.warning)
 
 
 def test_one_damaged_picture_hides_its_epoch_alone_and_is_named(run: Path) -> None:
     (run / "probes" / "epoch_0003_map.png").write_bytes(b"")
     at = visit(run="runs/first", epoch=3)
-    assert sent(at)[1]["epochs"] == [1, 2, 4, 5]
-    assert sent(at)[1]["charts"]["epochs"] == [1, 2, 3, 4, 5]
+    assert shown_runs(at)[1]["epochs"] == [1, 2, 4, 5]
+    assert shown_runs(at)[1]["charts"]["epochs"] == [1, 2, 3, 4, 5]
     assert "The pictures of epoch 3 are missing or damaged" in words(at)
 
 
@@ -206,7 +199,7 @@ def test_one_damaged_picture_hides_its_epoch_alone_and_is_named(run: Path) -> No
 def test_without_the_originals_the_figures_are_still_there(run: Path, damage) -> None:
     damage(run)
     at = visit(run="runs/first")
-    assert not sent(at)
+    assert not shown_runs(at)
     assert "are damaged, so no picture is shown" in words(at)
     assert "probes = 0" not in words(at)
     assert "Nothing looks wrong" in words(at) or at.error
@@ -216,7 +209,7 @@ def test_runs_with_other_probes_are_not_laid_side_by_side(run: Path, home: Path)
     train_tiny(home / "runs" / "other", probes=2, epochs=1)
     at = visit(run="runs/first", other="runs/other")
     assert "other has other probe images than first" in words(at)
-    assert len(sent(at)) == 2
+    assert len(shown_runs(at)) == 2
     assert asked(at) == {"run": "runs/first"}
 
 
@@ -248,9 +241,9 @@ def test_a_folder_of_checkpoints_becomes_a_review_that_is_shown(theirs: Path, ho
     next(one for one in at.button if one.label == "Make the review").click()
     for _ in range(RUNS):
         again(at)
-        if sent(at) and not at.get("progress"):  # a review that is half made can be looked at too
+        if shown_runs(at) and not at.get("progress"):  # a review that is half made can be looked at too
             break
-    assert sent(at)[1]["epochs"] == [3, 10]
+    assert shown_runs(at)[1]["epochs"] == [3, 10]
     assert asked(at)["run"] == "runs/theirs on tiles"
     link = next(one for one in at.get("page_link") if "Open epoch 10 in Explore" in one.proto.label)
     assert "checkpoint=checkpoints%2Ftheirs%2Fmodel_e10.safetensors" in link.proto.query_string

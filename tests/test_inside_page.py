@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import math
 import os
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
+from payloads import sent, unpack
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from tiny_home import FIRST_DEFECT, GRID, PICTURE, predict
@@ -67,11 +67,6 @@ def painted_square(size: tuple[int, int] = PICTURE) -> Painting:
     return Painting(layer, stroke=3)
 
 
-def header(payload: bytes) -> tuple[dict, bytes]:
-    length = int.from_bytes(payload[:4], "little")
-    return json.loads(payload[4 : 4 + length]), payload[4 + length :]
-
-
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
@@ -81,10 +76,7 @@ def test_first_visit_and_a_link(home: Path) -> None:
     at.run()
     assert not at.exception
     assert not at.error
-    payload = next(
-        one.proto.bytes for one in at.get("bidi_component") if one.proto.component_name.endswith("draem_inside")
-    )
-    facts, _ = header(payload)
+    facts, _ = unpack(sent(at, "draem_inside"))
     expected = predict(home, "alpha", FIRST_DEFECT)
     assert facts["title"] == FIRST_DEFECT
     assert facts["score"] == pytest.approx(expected.image_score, abs=1e-3)
@@ -118,7 +110,7 @@ def test_wrong_links_are_passed_over() -> None:
 
 def test_cards_tell_the_traces_own_numbers(home: Path) -> None:
     view = view_of(home, Painting())
-    facts, _ = header(pack(view, Look("discriminative.encoder.block3", row=9, column=20), NO_BRUSHES, 0))
+    facts, _ = unpack(pack(view, Look("discriminative.encoder.block3", row=9, column=20), NO_BRUSHES, 0))
     traced = trace(Predictor(load_checkpoint(home / ALPHA), device="cpu"), view.pixels)
     cards = {card["name"]: card for card in facts["stages"]}
     for stage in traced.stages:
@@ -135,18 +127,17 @@ def test_cards_tell_the_traces_own_numbers(home: Path) -> None:
 
 def test_pictures_are_indices_into_the_stages_colours(home: Path) -> None:
     view = view_of(home, Painting())
-    facts, body = header(pack(view, Look(), NO_BRUSHES, 0))
-    place = 1 + [card["name"] for card in facts["stages"]].index("anomaly_map")
-    start = sum(length + -length % 4 for *_, length in facts["arrays"][:place])
-    height, width, length = facts["arrays"][place]
-    sent = np.frombuffer(body[start : start + length], np.uint8).reshape(height, width)
+    facts, arrays = unpack(pack(view, Look(), NO_BRUSHES, 0))
     expected = np.minimum(255, (view.trace.prediction.anomaly_map * 256).astype(int))
-    np.testing.assert_array_equal(sent, expected)
+    np.testing.assert_array_equal(arrays["stage anomaly_map"], expected)
+    assert arrays["picture"].shape == (*view.pixels.shape[:2], 3)
+    stages = [f"stage {card['name']}" for card in facts["stages"]]
+    assert list(arrays) == ["picture", *stages, *(f"channel {one}" for one in facts["opened"]["channels"])]
 
 
 def test_a_pixel_outside_and_a_strange_stage_are_no_harm(home: Path) -> None:
     view = view_of(home, Painting())
-    facts, _ = header(pack(view, Look("nonsense", 99, 10_000, 0), NO_BRUSHES, 0))
+    facts, _ = unpack(pack(view, Look("nonsense", 99, 10_000, 0), NO_BRUSHES, 0))
     assert facts["pixel"] is None
     assert facts["opened"]["stage"] == "anomaly_map"
 

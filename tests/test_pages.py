@@ -19,6 +19,7 @@ import streamlit as st
 import torch
 from hypothesis import given
 from hypothesis import strategies as some
+from payloads import sent, unpack
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from tiny_home import DEFECTS, FIRST_DEFECT, GOOD, GRID, PICTURE, WIDTHS, predict, write_checkpoint
@@ -74,7 +75,7 @@ class Shown:
 
     order: dict
     facts: dict
-    arrays: dict[str, bytes]
+    arrays: dict[str, np.ndarray]
 
     @property
     def settings(self) -> ViewerSettings:
@@ -82,25 +83,12 @@ class Shown:
 
     @property
     def anomaly_map(self) -> np.ndarray:
-        return np.frombuffer(self.arrays["map"], np.float32).reshape(GRID)
+        return self.arrays["map"]
 
 
 def shown(at: AppTest) -> Shown:
-    payload = next(
-        one.proto.bytes for one in at.get("bidi_component") if one.proto.component_name.endswith("draem_viewer")
-    )
-    order, rest = header(payload)
-    facts, body = header(rest)
-    arrays, start = {}, 0
-    for name, size in facts["arrays"]:
-        arrays[name] = body[start : start + size]
-        start += size + (-size) % 4
-    return Shown(order, facts, arrays)
-
-
-def header(payload: bytes) -> tuple[dict, bytes]:
-    length = int.from_bytes(payload[:4], "little")
-    return json.loads(payload[4 : 4 + length]), payload[4 + length :]
+    order, payloads = unpack(sent(at, "draem_viewer"))
+    return Shown(order, *unpack(payloads["scene"]))
 
 
 def asked(at: AppTest) -> dict[str, str]:
@@ -126,8 +114,8 @@ def test_first_visit_shows_a_defect_without_a_click(home: Path) -> None:
     np.testing.assert_allclose(view.anomaly_map, predict(home, "alpha", FIRST_DEFECT).anomaly_map, atol=1e-3)
     assert view.facts["score"] == pytest.approx(float(view.anomaly_map.max()))
     sample = next(one for one in open_dataset(home / TILES).samples if one.name == FIRST_DEFECT)
-    assert view.arrays["truth"] == read_mask(sample, GRID).tobytes()
-    assert any(view.arrays["truth"])
+    np.testing.assert_array_equal(view.arrays["truth"], read_mask(sample, GRID))
+    assert view.arrays["truth"].any()
     assert not at.error
     assert not at.warning
     assert asked(at) == {"checkpoint": ALPHA, "dataset": TILES, "image": FIRST_DEFECT}

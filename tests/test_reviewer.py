@@ -1,7 +1,6 @@
 """What Python sends to the Epochs page's reviewer and reads back; the browser's side is tested in tests/browser."""
 
 import io
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from payloads import unpack
 from PIL import Image
 from tiny_runs import write_noise_run
 
@@ -36,20 +36,11 @@ def review(run: Path) -> Review:
 
 
 def unpacked(payload: bytes) -> tuple[dict, list[np.ndarray]]:
-    """What run.js makes of a payload: the header, and each sheet as (h, P·w) or (h, P·w, 3)."""
-    length = int.from_bytes(payload[:4], "little")
-    header = json.loads(payload[4 : 4 + length], parse_constant=refuse)
-    sheets, start = [], 4 + length
-    for size in header["sheets"]:
-        assert start % 4 == 0
-        sheets.append(np.asarray(Image.open(io.BytesIO(payload[start : start + size]))))
-        start += size + -size % 4
-    assert start == len(payload)
-    return header, sheets
-
-
-def refuse(constant: str) -> None:
-    raise AssertionError(f"{constant} is no JSON")
+    """What run.js makes of a payload: the header, and each sheet as (h, P·w) or (h, P·w, 3), in the epochs' order."""
+    header, arrays = unpack(payload)
+    epochs = [f"{what} {epoch}" for epoch in header["epochs"] for what in ("reconstruction", "map")]
+    assert list(arrays) == ["original", "contours", *epochs]
+    return header, [np.asarray(Image.open(io.BytesIO(sheet))) for sheet in arrays.values()]
 
 
 def side_by_side(pictures: np.ndarray) -> np.ndarray:

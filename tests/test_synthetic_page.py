@@ -1,6 +1,5 @@
 """The Synthetic page without a browser: what it sends, what a link reproduces, and what it says where things lack."""
 
-import json
 import math
 import re
 import shutil
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import streamlit as st
 import torch
+from payloads import sent, unpack
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from tiny_home import GRID, PICTURE, predict
@@ -84,10 +84,8 @@ def page(**link: object) -> AppTest:
     return at.run()
 
 
-def sent(at: AppTest, component: str = "draem_synthetic") -> tuple[dict[str, Any], bytes]:
-    payload = next(one.proto.bytes for one in at.get("bidi_component") if one.proto.component_name.endswith(component))
-    length = int.from_bytes(payload[:4], "little")
-    return json.loads(payload[4 : 4 + length]), payload[4 + length :]
+def shown(at: AppTest, component: str = "draem_synthetic") -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    return unpack(sent(at, component))
 
 
 def address(at: AppTest) -> dict[str, str]:
@@ -114,7 +112,7 @@ def test_first_visit_shows_a_painted_good_picture_and_all_its_stages(home: Path)
     assert not at.exception
     assert not at.error
     assert not at.warning
-    facts, _ = sent(at)
+    facts, _ = shown(at)
     assert tuple(card["key"] for card in facts["cards"]) == (*TEXTURE_STAGES, *NETWORK_STAGES)
     assert facts["answer"]["seed"] == FIRST_SEED
     assert facts["title"] == GOOD_PICTURE
@@ -126,17 +124,13 @@ def test_a_link_reproduces_the_sample(home: Path) -> None:
     asked = {"seed": 8, "coin": "painted", "scale_x": 8, "beta": 0.25, "step": "noise", "change_2": "invert"}
     at = page(**asked)
     assert not at.exception
-    facts, body = sent(at)
+    facts, arrays = shown(at)
     assert {name: facts["answer"][name] for name in asked} == asked
     assert {name: address(at)[name] for name in asked} == {name: str(value) for name, value in asked.items()}
     assert list(facts["by_hand"]) == ["coin", "scale_x", "change_2", "beta"]
     hand = Hand(coin="painted", scale_x=8, beta=0.25, change_2="invert")
     expected = make_sample(good_image(home), load_textures(None, GRID), 8, "texture", hand)
-    place = [card["key"] for card in facts["cards"]].index("blend")
-    start = sum(length + -length % 4 for *_, length in facts["arrays"][:place])
-    height, width, length = facts["arrays"][place]
-    shown = np.frombuffer(body[start : start + length], np.uint8).reshape(height, width, 3)
-    np.testing.assert_array_equal(shown, (expected.corrupted * 255).round().byte().permute(1, 2, 0).numpy())
+    np.testing.assert_array_equal(arrays["blend"], (expected.corrupted * 255).round().byte().permute(1, 2, 0).numpy())
 
 
 def test_what_a_link_asks_wrongly_is_passed_over(home: Path) -> None:
@@ -145,9 +139,9 @@ def test_what_a_link_asks_wrongly_is_passed_over(home: Path) -> None:
     assert "no folder of textures /etc" in at.error[0].value
     at.button[0].click().run()
     assert not at.error
-    assert sent(at)[0]["answer"]["textures"] == ""
+    assert shown(at)[0]["answer"]["textures"] == ""
     at = page(seed=-4, kind="nonsense", scale_x=3, beta="much", angle=12.5, step="nonsense")
-    facts, _ = sent(at)
+    facts, _ = shown(at)
     assert not at.error
     assert facts["answer"]["seed"] == FIRST_SEED
     assert facts["answer"]["kind"] == "texture"
@@ -160,7 +154,7 @@ def test_a_picture_with_a_defect_is_told_and_left(home: Path) -> None:
     assert "defect of its own" in at.warning[0].value
     at.button[0].click().run()
     assert not at.warning
-    assert sent(at)[0]["title"] == GOOD_PICTURE
+    assert shown(at)[0]["title"] == GOOD_PICTURE
 
 
 def test_without_a_dataset_and_without_a_checkpoint_the_next_step_is_told(own_home: Path) -> None:
@@ -180,10 +174,10 @@ def test_in_chinese_every_word_is_there(home: Path) -> None:
     for kind in ("texture", "cutpaste"):
         at = page(lang="zh-Hant", kind=kind, coin="painted")
         assert not at.exception
-        facts, _ = sent(at)
+        facts, _ = shown(at)
         for card in facts["cards"]:
             assert re.search("[\u4e00-\u9fff]", card["title"] + card["sentence"]), card["key"]
-    assert "種子" in sent(at, "draem_synthetic_wall")[0]["told"]
+    assert "種子" in shown(at, "draem_synthetic_wall")[0]["told"]
 
 
 # --- what is sent ---------------------------------------------------------------------------------------------------
@@ -254,12 +248,9 @@ def test_a_folder_of_textures_is_offered_and_used(own_home: Path) -> None:
 
 
 def test_the_payload_carries_orders_and_clicks(home: Path) -> None:
-    payload = pack(view_of(home), revision=4, click=9)
-    facts = json.loads(payload[4 : 4 + int.from_bytes(payload[:4], "little")])
+    facts, arrays = unpack(pack(view_of(home), revision=4, click=9))
     assert (facts["revision"], facts["click"]) == (4, 9)
-    assert sum(length + -length % 4 for *_, length in facts["arrays"]) == len(payload) - 4 - int.from_bytes(
-        payload[:4], "little"
-    )
+    assert list(arrays) == [card["key"] for card in facts["cards"] if card["has_picture"]]
 
 
 # --- the wall -------------------------------------------------------------------------------------------------------
@@ -267,7 +258,7 @@ def test_the_payload_carries_orders_and_clicks(home: Path) -> None:
 
 def test_the_wall_hangs_what_training_makes_of_each_seed(home: Path) -> None:
     at = page(seed=30)
-    facts, body = sent(at, "draem_synthetic_wall")
+    facts, arrays = shown(at, "draem_synthetic_wall")
     assert facts["first"] == 24
     assert len(facts["labels"]) == 24
     textures = load_textures(None, GRID)
@@ -276,10 +267,8 @@ def test_the_wall_hangs_what_training_makes_of_each_seed(home: Path) -> None:
         generator = torch.Generator().manual_seed(seed)
         batch = synthesise(good_image(home)[None], textures, generator, rotate_share=ROTATE_SHARE)
         mask = batch.anomaly_mask[0, 0].numpy() > 0
-        size = 3 * GRID[0] * GRID[1]
-        shown = np.frombuffer(body[place * size : (place + 1) * size], np.uint8).reshape(*GRID, 3)
         expected = (batch.corrupted[0] * 255).round().byte().permute(1, 2, 0).numpy()
-        np.testing.assert_array_equal(shown, outlined(expected, mask))
+        np.testing.assert_array_equal(arrays["pictures"][place], outlined(expected, mask))
         assert facts["labels"][place] in ("clean", f"{mask.mean():.1%}")
 
 

@@ -1,6 +1,5 @@
 """The Tune page without a browser: what a first visit counts, what is said when something is missing, links, goals."""
 
-import json
 import shutil
 import threading
 import zlib
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
+from payloads import sent, unpack
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
@@ -101,21 +101,9 @@ class Shown:
 
 
 def shown(at: AppTest) -> Shown:
-    payload = next(
-        one.proto.bytes for one in at.get("bidi_component") if one.proto.component_name.endswith("draem_tuner")
-    )
-    order, rest = header(payload)
-    facts, body = header(rest)
-    raw, arrays, start = zlib.decompress(body), {}, 0
-    for name, kind, size, taken in facts["arrays"]:
-        arrays[name] = np.frombuffer(raw, kind, size, start)
-        start += taken
-    return Shown(order, facts, arrays)
-
-
-def header(payload: bytes) -> tuple[dict, bytes]:
-    length = int.from_bytes(payload[:4], "little")
-    return json.loads(payload[4 : 4 + length]), payload[4 + length :]
+    order, payloads = unpack(sent(at, "draem_tuner"))
+    facts, packed = unpack(payloads["dataset"])
+    return Shown(order, facts, unpack(zlib.decompress(packed["tables"]))[1])
 
 
 def asked(at: AppTest) -> dict[str, str]:
@@ -145,7 +133,7 @@ def test_first_visit_counts_every_setting_without_a_click(visit: Path, tuning: T
     assert [image["name"] for image in view.facts["images"]] == [one.name for one in tuning.samples]
     assert all(image["thumbnail"].startswith("data:image/jpeg") for image in view.facts["images"])
     for name, part in (("defectPixels", "defect_pixels"), ("goodPixels", "good_pixels"), ("imageStops", "image_stops")):
-        np.testing.assert_array_equal(view.arrays[name], getattr(tuning.grid, part).ravel())
+        np.testing.assert_array_equal(view.arrays[name], getattr(tuning.grid, part))
     assert view.facts["figures"][1]["pixel_auroc"] == tuning.figures[1].pixel_auroc
     assert view.settings == TunerSettings()
     assert not at.error
@@ -240,7 +228,7 @@ def test_a_corrupt_image_is_named_and_left_out(home: Path, tmp_path: Path) -> No
     assert "spot/001.png is not an image of a known format" in words(at)
     assert len(shown(at).facts["images"]) == IMAGES - 1
     tuning = counted(home, tmp_path)
-    np.testing.assert_array_equal(shown(at).arrays["imageStops"], tuning.grid.image_stops.ravel())
+    np.testing.assert_array_equal(shown(at).arrays["imageStops"], tuning.grid.image_stops)
 
 
 def test_with_one_class_alone_figures_are_undefined_and_the_page_says_why(home: Path) -> None:
@@ -297,7 +285,7 @@ def test_many_images_are_scored_when_asked_stopped_and_gone_on_with(
     button(at, "Go on").click().run()
     settle(at)
     assert len(shown(at).facts["images"]) == IMAGES
-    np.testing.assert_array_equal(shown(at).arrays["imageStops"], counted(home, tmp_path).grid.image_stops.ravel())
+    np.testing.assert_array_equal(shown(at).arrays["imageStops"], counted(home, tmp_path).grid.image_stops)
     assert len(shown(settle(another)).facts["images"]) == IMAGES
 
 

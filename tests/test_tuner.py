@@ -1,6 +1,5 @@
 """What Python sends to the tuner and reads back from it; the browser's side is tested in tests/browser."""
 
-import json
 import zlib
 from dataclasses import replace
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from payloads import unpack
 
 from draem_core.postprocess import PostProcess
 from draem_core.settings_grid import SettingsGrid
@@ -33,20 +33,13 @@ def grid_and_figures() -> tuple:
 
 
 def unpacked(payload: bytes) -> tuple[dict, dict[str, np.ndarray]]:
-    """What unpack.js makes of a payload, before it sums up."""
-    length = int.from_bytes(payload[:4], "little")
-    header, body = json.loads(payload[4 : 4 + length]), zlib.decompress(payload[4 + length :])
-    arrays, start = {}, 0
-    for name, kind, size, taken in header["arrays"]:
-        assert start % np.dtype(kind).itemsize == 0, "a typed array starts on a multiple of its item"
-        arrays[name] = np.frombuffer(body, kind, size, start)
-        start += taken
-    assert start == len(body)
-    return header, arrays
+    """What dataset.js makes of a payload, before it sums up."""
+    header, arrays = unpack(payload)
+    return header, unpack(zlib.decompress(arrays["tables"]))[1]
 
 
 def sum_up(table: np.ndarray) -> np.ndarray:
-    """Differences (K, A, S + 1) as counts, as sumUp in unpack.js."""
+    """Differences (K, A, S + 1) as counts, as sumUp in dataset.js."""
     return np.cumsum(np.cumsum(table[:, ::-1], axis=1)[:, ::-1], axis=2)
 
 
@@ -56,9 +49,9 @@ def test_the_tables_come_back_as_counts_of_every_setting() -> None:
     shape = (len(KERNELS), len(AREAS), STOPS.size + 1)
     np.testing.assert_array_equal(arrays["sensitivities"], STOPS)
     assert (header["kernelSizes"], header["minAreas"]) == ([*KERNELS], [*AREAS])
-    defect, good, blobs = (sum_up(arrays[name].reshape(shape)) for name in ("defectPixels", "goodPixels", "falseBlobs"))
-    firsts = arrays["imageStops"].reshape(*shape[:2], 2)
-    regions = arrays["regionStops"].reshape(*shape[:2], 2)
+    defect, good, blobs = (sum_up(arrays[name]) for name in ("defectPixels", "goodPixels", "falseBlobs"))
+    assert defect.shape == shape
+    firsts, regions = arrays["imageStops"], arrays["regionStops"]
     for row, kernel in enumerate(KERNELS):
         for column, area in enumerate(AREAS):
             for stop, sensitivity in enumerate(STOPS):
@@ -88,7 +81,7 @@ def test_more_pixels_than_32_bits_count_are_sent_as_floats() -> None:
     grid, figures = grid_and_figures()
     many = replace(grid, good_pixels=grid.good_pixels * 2**31, good_total=grid.good_total * 2**31)
     _, arrays = unpacked(pack("tiles", many, figures, ENTRIES, "d"))
-    np.testing.assert_array_equal(arrays["goodPixels"], many.good_pixels.ravel())
+    np.testing.assert_array_equal(arrays["goodPixels"], many.good_pixels)
 
 
 def test_what_does_not_fit_is_refused() -> None:

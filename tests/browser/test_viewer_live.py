@@ -2,12 +2,12 @@
 what has settled.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from payloads import unpack
 from playwright.sync_api import Page, expect
 from viewer_app import make_payload
 from viewer_driver import APP, Viewer
@@ -26,12 +26,7 @@ def viewer(page: Page, serve: Callable[[Path], str]) -> Viewer:
 
 
 def map_of(seed: int = 0, height: int = SIDE, width: int = SIDE) -> np.ndarray:
-    payload = make_payload(height, width, seed, True)
-    length = int.from_bytes(payload[:4], "little")
-    header = json.loads(payload[4 : 4 + length])
-    name, size = header["arrays"][0]
-    assert name == "map"
-    return np.frombuffer(payload, np.float32, size // 4, 4 + length).reshape(height, width)
+    return unpack(make_payload(height, width, seed, True))[1]["map"]
 
 
 def track(viewer: Viewer, slider: str) -> tuple[float, float, float]:

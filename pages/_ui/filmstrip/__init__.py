@@ -9,6 +9,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages._ui.live.modules import script
+
 REACH = 24  # thumbnails on each side of the chosen one
 
 _FOLDER = Path(__file__).parent
@@ -25,7 +27,7 @@ _mount = st.components.v2.component(
     "draem_filmstrip",
     html=_HTML,
     css=(_FOLDER / "filmstrip.css").read_text("utf-8"),
-    js=(_FOLDER / "filmstrip.js").read_text("utf-8"),
+    js=script(_FOLDER / "filmstrip.js"),
 )
 
 

@@ -20,11 +20,7 @@ __all__ = ["InsideSettings", "Look", "View", "answered", "inside", "order_look"]
 
 _ORDER = "_inside_order"  # in the session
 
-_mount = component(
-    "draem_inside",
-    Path(__file__).parent,
-    *("unpack", "paint", "painter", "cards", "pixel", "diagram", "main"),
-)
+_mount = component("draem_inside", Path(__file__).parent)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,19 @@
 // The stages as cards, in the order of the data, and the opened one with its channels. Knows no server.
 
-function formatValue(value) {
+import { formatCount, formatProbability, MINUS } from "../live/format.js";
+import { filled } from "../live/words.js";
+
+export function formatValue(value) {
   if (Number.isInteger(value) && Math.abs(value) < 1000) return String(value).replace("-", MINUS);
   const text = Math.abs(value) >= 1000 || Math.abs(value) < 0.001 ? value.toExponential(2) : value.toPrecision(4);
   return text.replaceAll("-", MINUS);
 }
 
-function formatShape(shape) {
+export function formatShape(shape) {
   return shape.join(" × ");
 }
 
-function element(name, className, text) {
+export function element(name, className, text) {
   return Object.assign(document.createElement(name), { className, textContent: text ?? "" });
 }
 
@@ -19,7 +22,7 @@ function valueLine(words, values) {
   return values ? filled(words.here, { values: values.map(formatValue).join("  ") }) : "";
 }
 
-function createCards(root, { onOpen, onChannel, onFollow }) {
+export function createCards(root, { onOpen, onChannel, onFollow }) {
   const template = root.querySelector("#card");
   const board = root.querySelector("[data-slot=stages]");
   const detail = element("section", "opened");
@@ -88,7 +91,11 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
     verdictCard.replaceChildren(
       element("strong", flagged ? "bad" : "good", flagged ? "NG" : "OK"),
       element("span", "name", words.verdict_title),
-      element("span", "sentence", flagged ? filled(words.verdict_bad, { count: formatCount(flagged) }) : words.verdict_good),
+      element(
+        "span",
+        "sentence",
+        flagged ? filled(words.verdict_bad, { count: formatCount(flagged) }) : words.verdict_good,
+      ),
     );
   }
 
@@ -109,7 +116,11 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
     words.append(
       element("h3", "", `${stage.group.slice(4)}: ${stage.title}`),
       element("p", "", stage.sentence),
-      element("p", "facts", filled(view.words.facts, { shape: formatShape(stage.shape), range: stage.range.map(formatValue).join(" … ") })),
+      element(
+        "p",
+        "facts",
+        filled(view.words.facts, { shape: formatShape(stage.shape), range: stage.range.map(formatValue).join(" … ") }),
+      ),
     );
     if (!isPicture) words.append(colourBar(view.scales[stage.scale], low, high));
     if (view.channels.length > 1) words.append(channelPicker(view, stage));
@@ -142,7 +153,8 @@ function createCards(root, { onOpen, onChannel, onFollow }) {
 
   /** Bring a part that Python asked for under the window's top; the followed pixel's numbers to its bottom. */
   function scrollTo(part) {
-    const place = part === "stage" ? detail.closest(".stage-group") : root.querySelector(`section.${part}, div.${part}`);
+    const place =
+      part === "stage" ? detail.closest(".stage-group") : root.querySelector(`section.${part}, div.${part}`);
     place.scrollIntoView({ block: part === "pixel" ? "end" : "start" });
   }
 
@@ -156,7 +168,7 @@ function factsOf(stage, words) {
 }
 
 /** Rebuild what lies in `box`; an element with a data-focus that had the focus has it again. */
-function keepFocus(box, rebuild) {
+export function keepFocus(box, rebuild) {
   const held = box.getRootNode().activeElement;
   const name = held && box.contains(held) ? held.dataset.focus : undefined;
   rebuild();

@@ -1,6 +1,11 @@
 // The network's plan as a picture: a block a stage, as high as its features and as wide as its channels are many.
 // A click opens the stage. Knows no server.
 
+import { formatCount } from "../live/format.js";
+import { svg } from "../live/svg.js";
+import { filled } from "../live/words.js";
+import { element, formatShape, keepFocus } from "./cards.js";
+
 const PLAN = { height: 250, gap: 12, tallest: 150, top: 44 };
 
 function formatLarge(value) {
@@ -13,9 +18,12 @@ function blockColour(path) {
   return path.includes("encoder") ? "encoder" : "decoder";
 }
 
-function showPlan(root, { plan, opened, stages, words }, onOpen) {
+export function showPlan(root, { plan, opened, stages, words }, onOpen) {
   const totals = { parameters: formatLarge(plan.parameters), flops: formatLarge(plan.flops) };
-  root.querySelector("[data-slot=planFacts]").textContent = filled(words.plan, { ...totals, size: plan.input_size.join(" × ") });
+  root.querySelector("[data-slot=planFacts]").textContent = filled(words.plan, {
+    ...totals,
+    size: plan.input_size.join(" × "),
+  });
   const titles = new Map(stages.map(({ name, title }) => [name, title]));
   const largest = Math.max(...plan.blocks.map(({ output }) => output[1]));
   const middle = PLAN.top + PLAN.tallest / 2;
@@ -38,7 +46,12 @@ function showPlan(root, { plan, opened, stages, words }, onOpen) {
     const from = places.get(block.skip_from);
     const [start, end] = [from.x + from.width / 2, at + width / 2];
     const depth = middle + from.height / 2 + 6 + (end - start) / 12;
-    shapes.push(line(`M${start} ${middle + from.height / 2}C${start} ${depth} ${end} ${depth} ${end} ${middle + height / 2}`, "skip"));
+    shapes.push(
+      line(
+        `M${start} ${middle + from.height / 2}C${start} ${depth} ${end} ${depth} ${end} ${middle + height / 2}`,
+        "skip",
+      ),
+    );
   }
   for (const { x: at, width, height, block } of places.values()) {
     const group = svg("g", { class: `block ${blockColour(block.path)}`, tabindex: 0, role: "button" });
@@ -96,7 +109,13 @@ function layerTable(block, titles, words) {
   for (const layer of block.layers)
     table.append(
       row(
-        [layer.kind, formatShape(layer.input), formatShape(layer.output), formatCount(layer.parameters), formatCount(layer.flops)],
+        [
+          layer.kind,
+          formatShape(layer.input),
+          formatShape(layer.output),
+          formatCount(layer.parameters),
+          formatCount(layer.flops),
+        ],
         "td",
       ),
     );

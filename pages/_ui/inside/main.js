@@ -1,6 +1,14 @@
 // Wires one view of the insides: payload in, pictures out; strokes, opened stage and followed pixel back. What is on the
 // screen stays until the answer to the last stroke is there.
 
+import { formatCount, formatProbability } from "../live/format.js";
+import { filled, showWords } from "../live/words.js";
+import { createCards } from "./cards.js";
+import { showPlan } from "./diagram.js";
+import { createPainter } from "./painter.js";
+import { showPixel } from "./pixel.js";
+import { unpackView } from "./stages.js";
+
 const insides = new WeakMap(); // root element → inside
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -18,6 +26,7 @@ function createInside(root) {
   let sentAt = 0;
   let waited = null; // ms from a stroke to its result
   let isOpening = false; // a stage was asked for that is to be scrolled to
+  /** @type {(name: string, value: unknown) => void} */
   let send = () => {};
 
   const painter = createPainter(root, { onStroke: tellStroke, onFollow: follow, onPlace: sayPlace });
@@ -110,7 +119,12 @@ function createInside(root) {
   }
 
   Object.defineProperty(root, "draemInside", {
-    value: Object.freeze({ stroke: () => view.stroke, sent: () => stroke, waited: () => waited, score: () => view.score }),
+    value: Object.freeze({
+      stroke: () => view.stroke,
+      sent: () => stroke,
+      waited: () => waited,
+      score: () => view.score,
+    }),
     configurable: true,
   });
 

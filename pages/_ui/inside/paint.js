@@ -1,7 +1,7 @@
 // How a stroke looks on a layer of paint: { tool, size, points: [[x, y], …], colour, texture, shape }, in pixels of the
 // layer. Drawn again it gives the same pixels, so that a list of strokes is the whole painting. Knows no pointer.
 
-function createPaint() {
+export function createPaint() {
   const textures = new Map(); // name → image
   let shapes = [];
   let loading = null;
@@ -11,7 +11,9 @@ function createPaint() {
     const { canvas } = context;
     if (stroke.tool === "clear") context.clearRect(0, 0, canvas.width, canvas.height);
     else if (stroke.tool === "patch") stamp(context, stroke);
-    else for (let i = first; i < stroke.points.length; i++) dab(context, stroke, stroke.points[Math.max(0, i - 1)], stroke.points[i]);
+    else
+      for (let i = first; i < stroke.points.length; i++)
+        dab(context, stroke, stroke.points[Math.max(0, i - 1)], stroke.points[i]);
   }
 
   function dab(context, { tool, size, colour, texture }, from, to) {

@@ -1,10 +1,13 @@
 // The easel: the picture, a layer of paint over it, and the mark of the followed pixel; for pointer and keyboard. Tells
 // of finished strokes and chosen pixels; knows no stage and no server.
 
+import { svg } from "../live/svg.js";
+import { createPaint } from "./paint.js";
+
 const SMALL_STEP = 1 / 128; // of the picture's longer side, that an arrow key goes; with Shift eight times as far
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-function createPainter(root, { onStroke, onFollow, onPlace }) {
+export function createPainter(root, { onStroke, onFollow, onPlace }) {
   const slot = (name) => root.querySelector(`[data-slot=${name}]`);
   const easel = slot("easel");
   const base = slot("base");
@@ -21,6 +24,7 @@ function createPainter(root, { onStroke, onFollow, onPlace }) {
   let tool = "follow";
   let place = null; // [x, y] of pointer or keyboard, in pixels of the layer
   let picture = null; // digest
+  let layerSide = 1; // the longer side of a layer on which the brush's size is in pixels
   let grid = { width: 1, height: 1 };
 
   ink.replaceChildren(marks, ring);
@@ -136,7 +140,7 @@ function createPainter(root, { onStroke, onFollow, onPlace }) {
   }
 
   function brushSize() {
-    return Number(slot("size").value) * (Math.max(layer.width, layer.height) / 512);
+    return Number(slot("size").value) * (Math.max(layer.width, layer.height) / layerSide);
   }
 
   function moveTo(next) {
@@ -150,7 +154,12 @@ function createPainter(root, { onStroke, onFollow, onPlace }) {
     if (!place) return;
     const radius = tool === "follow" ? 4 : (tool === "patch" ? 5 : 1) * (brushSize() / 2);
     const [right, down] = [grid.width / layer.width, grid.height / layer.height];
-    for (const [name, value] of Object.entries({ cx: place[0] * right, cy: place[1] * down, rx: radius * right, ry: radius * down }))
+    for (const [name, value] of Object.entries({
+      cx: place[0] * right,
+      cy: place[1] * down,
+      rx: radius * right,
+      ry: radius * down,
+    }))
       ring.setAttribute(name, value);
   }
 
@@ -160,7 +169,7 @@ function createPainter(root, { onStroke, onFollow, onPlace }) {
       const ready = paint.ready(view.brushes);
       if (!slot("texture").options.length)
         slot("texture").replaceChildren(...Object.keys(view.brushes.textures).map((name) => new Option(name, name)));
-      grid = view.grid;
+      [grid, layerSide] = [view.grid, view.layer_side];
       ink.setAttribute("viewBox", `0 0 ${grid.width} ${grid.height}`);
       if (view.picture.digest === picture) return;
       picture = view.picture.digest;

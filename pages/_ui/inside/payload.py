@@ -1,4 +1,4 @@
-"""A view of the insides as the bytes that the page's JavaScript unpacks.
+"""A view of the insides as the page's payload.
 
 Each stage is sent as indices into its colour scale, so that the browser draws what figures and viewer draw.
 Draws nothing itself.
@@ -18,11 +18,11 @@ from draem_core.inside.receptive_field import receptive_field
 from draem_core.inside.stages import Stage
 from draem_core.render import COLORMAP, show_reconstruction
 from pages._ui.inside.brushes import Brushes
-from pages._ui.inside.painting import layer_size
+from pages._ui.inside.painting import LAYER_SIDE, layer_size
 from pages._ui.inside.settings import AUTOMATIC, Look
 from pages._ui.inside.view import View
 from pages._ui.inside.words import words_of
-from pages._ui.live.payload import padded, with_header
+from pages._ui.live import payload
 from pages._ui.texts import texts_under
 
 PICTURES = ("image", "reconstruction")
@@ -38,16 +38,15 @@ def pack(view: View, look: Look, brushes: Brushes, click: object, order: tuple[i
 
     order: a number, and the part of the page that the browser scrolls to when the number has grown.
     """
-    arrays: list[np.ndarray] = [_shrunk(view.pixels, max(layer_size(view.pixels)))]
+    arrays = {"picture": _shrunk(view.pixels, max(layer_size(view.pixels)))}
     opened = view.stage(look.stage)
     cards = []
     for stage in view.stages:
         channel = shown_channel(stage, look if stage is opened else Look())
-        arrays.append(_drawn(stage, channel, _SHOWN_SIDE))
+        arrays[f"stage {stage.name}"] = _drawn(stage, channel, _SHOWN_SIDE)
         cards.append(_card(stage, channel, view.plan.has_sspcab))
     channels = [] if opened.name in PICTURES else opened.strongest()[:CHANNELS_SHOWN]
-    arrays += [_drawn(opened, channel, _SMALL_SIDE) for channel in channels]
-    blobs = [np.ascontiguousarray(array).tobytes() for array in arrays]
+    arrays |= {f"channel {channel}": _drawn(opened, channel, _SMALL_SIDE) for channel in channels}
     grid = view.trace.prediction.anomaly_map.shape
     height, width = layer_size(view.pixels)
     header = {
@@ -55,6 +54,7 @@ def pack(view: View, look: Look, brushes: Brushes, click: object, order: tuple[i
         "words": texts_under("inside.view"),
         "picture": {"digest": view.digest, "height": view.pixels.shape[0], "width": view.pixels.shape[1]},
         "layer": {"height": height, "width": width},
+        "layer_side": LAYER_SIDE,
         "grid": {"height": grid[0], "width": grid[1]},
         "stroke": view.painting.stroke,
         "strokes": view.painting.strokes,
@@ -72,9 +72,8 @@ def pack(view: View, look: Look, brushes: Brushes, click: object, order: tuple[i
         "pixel": _pixel(view, look, opened, cards),
         "plan": asdict(view.plan.diagram),
         "brushes": asdict(brushes),
-        "arrays": [[*array.shape[:2], len(blob)] for array, blob in zip(arrays, blobs, strict=True)],
     }
-    return with_header(header, b"".join(padded(blob) for blob in blobs))
+    return payload.pack(header, arrays)
 
 
 def shown_channel(stage: Stage, look: Look) -> int:

@@ -1,6 +1,10 @@
 // The followed pixel in numbers: its softmax worked out, and what of the image the opened stage sees. Knows no server.
 
-function showPixel(root, view, onForget) {
+import { formatProbability, MINUS } from "../live/format.js";
+import { filled } from "../live/words.js";
+import { element, formatValue } from "./cards.js";
+
+export function showPixel(root, view, onForget) {
   const box = root.querySelector("[data-slot=pixel]");
   box.hidden = !view.pixel;
   if (!view.pixel) return box.replaceChildren();
@@ -10,9 +14,16 @@ function showPixel(root, view, onForget) {
   const forget = Object.assign(element("button", "forget", words.forget), { type: "button", onclick: onForget });
   head.append(forget);
   const higher = Math.max(softmax.good_logit, softmax.anomalous_logit);
-  const less = (logit) => `e^(${formatValue(logit)} ${MINUS} ${formatValue(higher).replace(MINUS, "(−") + (higher < 0 ? ")" : "")})`;
+  const less = (logit) =>
+    `e^(${formatValue(logit)} ${MINUS} ${formatValue(higher).replace(MINUS, "(−") + (higher < 0 ? ")" : "")})`;
   const lines = [
-    [words.logits, filled(words.two_logits, { good: formatValue(softmax.good_logit), anomalous: formatValue(softmax.anomalous_logit) })],
+    [
+      words.logits,
+      filled(words.two_logits, {
+        good: formatValue(softmax.good_logit),
+        anomalous: formatValue(softmax.anomalous_logit),
+      }),
+    ],
     [words.good, `${less(softmax.good_logit)} = ${formatValue(softmax.good_exponential)}`],
     [words.anomalous, `${less(softmax.anomalous_logit)} = ${formatValue(softmax.anomalous_exponential)}`],
     [

@@ -20,6 +20,7 @@ function createBand(root) {
   let going = null; // the step that was asked for, until it is there
   let goneAt = 0;
   let isAsked = false; // for the answer, which is on its way
+  /** @type {(name: string, value: unknown) => void} */
   let send = () => {};
 
   const watcher = new ResizeObserver(makeRoom);
@@ -120,7 +121,11 @@ function createBand(root) {
 /** Whether the focused element has its own use for a key. */
 function isTaken(element, key) {
   if (!(element instanceof Element)) return false;
-  if (element.closest("input, textarea, select, [contenteditable=true], [role=slider], [role=radio], [role=combobox], [role=listbox]"))
+  if (
+    element.closest(
+      "input, textarea, select, [contenteditable=true], [role=slider], [role=radio], [role=combobox], [role=listbox]",
+    )
+  )
     return true;
   return [" ", "Enter"].includes(key) && element.closest("button, a, summary, [tabindex='0']") !== null;
 }

@@ -22,6 +22,7 @@ from pages._ui.lesson import course, facts
 from pages._ui.lesson.facts import Facts, InsideScene, SyntheticScene
 from pages._ui.lesson.steps import GOOD, STEPS, InsideStep, Step
 from pages._ui.library import Picture
+from pages._ui.live.modules import script
 from pages._ui.synthetic.settings import SyntheticSettings
 from pages._ui.synthetic.view import View as SyntheticView
 from pages._ui.texts import language, markdown, names_of, text, texts_under
@@ -36,7 +37,7 @@ _mount = st.components.v2.component(
     "draem_lesson",
     html=(_FOLDER / "band.html").read_text("utf-8"),
     css=(_FOLDER / "band.css").read_text("utf-8"),
-    js=(_FOLDER / "band.js").read_text("utf-8"),
+    js=script(_FOLDER / "band.js"),
 )
 
 

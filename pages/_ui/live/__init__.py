@@ -10,12 +10,11 @@ from typing import Any, Generic
 
 import streamlit as st
 
-from pages._ui.live.payload import with_header
+from pages._ui.live.modules import script
+from pages._ui.live.payload import as_array, pack
 from pages._ui.live.settings import Settings, read_settings
 
 _FOLDER = Path(__file__).parent
-# Joined in this order into one ES module: Streamlit takes a single script, and a build step would buy nothing.
-_SCRIPTS = ("header", "scale", "format", "words", "theme", "pixels", "svg", "controls")
 _STYLES = ("base", "controls")
 # What more than one component's HTML has, by the comment that it stands for.
 _PARTS = {"<!-- kernel size and minimum area -->": "kernel_and_area.html"}
@@ -33,10 +32,9 @@ class _Order(Generic[Settings]):
     returned: Settings
 
 
-def component(name: str, folder: Path, *scripts: str) -> Callable[..., Any]:
-    """Register the component of ``folder``: one .html, one .css and the named scripts behind the shared ones."""
+def component(name: str, folder: Path) -> Callable[..., Any]:
+    """Register the component of ``folder``: one .html, one .css, and main.js with the modules that it imports."""
     stem = folder.name
-    files = [*(_FOLDER / f"{script}.js" for script in _SCRIPTS), *(folder / f"{script}.js" for script in scripts)]
     html = (folder / f"{stem}.html").read_text("utf-8")
     for comment, part in _PARTS.items():
         html = html.replace(comment, (_FOLDER / part).read_text("utf-8"))
@@ -45,18 +43,18 @@ def component(name: str, folder: Path, *scripts: str) -> Callable[..., Any]:
         name,
         html=html,
         css="\n".join(style.read_text("utf-8") for style in styles),
-        js="\n".join(file.read_text("utf-8") for file in files),
+        js=script(folder / "main.js"),
     )
 
 
 def mount_settled(
     mount: Callable[..., Any],
-    payload: bytes,
+    payloads: dict[str, bytes],
     settings: Settings,
     key: str,
     triggers: dict[str, Callable[[], None]] | None = None,
 ) -> Settings:
-    """Mount a component on ``payload`` and return the settings as they stand in the browser.
+    """Mount a component on ``payloads``, each packed, and return the settings as they stand in the browser.
 
     ``settings`` is an order: it moves the controls when it differs from what the last call got and returned and from
     what the browser shows (another link, a reset, a recipe). Otherwise the user's last settled values come back, so a
@@ -73,8 +71,9 @@ def mount_settled(
         order = _Order(order.revision, order.base, settings, settled or order.base)
     st.session_state[slot] = order
     header = {"revision": order.revision, "settings": asdict(order.base), "defaults": asdict(type(settings)())}
+    arrays = {name: as_array(payload) for name, payload in payloads.items()}
     events = {f"on_{name}_change": callback for name, callback in (triggers or {}).items()}
-    mount(key=key, data=with_header(header, payload), on_settled_change=_ignore, **events)
+    mount(key=key, data=pack(header, arrays), on_settled_change=_ignore, **events)
     return order.returned
 
 

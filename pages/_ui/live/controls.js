@@ -1,57 +1,61 @@
 // The sliders with their number fields, the switches and the reset. Each change is told at once (`onLive`); a release,
 // key up or closed field is told as settled (`onSettled`). Knows no map, no panel and no server.
 
-const AREA_STEPS = areaSteps(4096);
-const LOGIT_STEP = 0.05;
+import { formatProbability, formatSensitivity } from "./format.js";
+import { logit, thresholdOf } from "./scale.js";
+import { nearestStep, sensitivityAt, sensitivityRange } from "./stops.js";
+
 const FIELD_PAUSE = 500; // ms after the last change in a number field until it counts as settled
+const MOST_AREA = 1e9; // pixels, in the number field: more than any map has
 
-/** 0, 1, 2, … 16, then about 6 % apart: as fine for specks as for large regions. */
-function areaSteps(most) {
-  const steps = [0];
-  while (steps.at(-1) < most) steps.push(Math.min(most, Math.max(steps.at(-1) + 1, Math.round(steps.at(-1) * 1.06))));
-  return steps;
-}
-
-function nearestStep(steps, value) {
-  const next = steps.findIndex((step) => step >= value);
-  if (next <= 0) return next === 0 ? 0 : steps.length - 1;
-  return value - steps[next - 1] < steps[next] - value ? next - 1 : next;
-}
-
-/** Four significant digits of whichever end is nearer: a sensitivity that is short in a link, and exact. */
-function sensitivityAtLogit(z) {
-  const near = Number(sigmoid(-Math.abs(z)).toPrecision(4));
-  return z < 0 ? near : Number((1 - near).toFixed(12));
-}
-
+/** @type {Omit<Slider, "id">} */
 const SENSITIVITY = {
-  range: (logitScale) => (logitScale ? [-LOGIT_SPAN, LOGIT_SPAN, LOGIT_STEP] : [0, 1, 0.001]),
-  toPosition: (value, logitScale) => (logitScale ? Math.min(LOGIT_SPAN, Math.max(-LOGIT_SPAN, logit(value))) : value),
-  toValue: (position, logitScale) => (logitScale ? sensitivityAtLogit(position) : Number(position.toFixed(3))),
+  range: ({ logitScale, stops }) => sensitivityRange(logitScale, stops),
+  toPosition: (value, { logitScale, stops: { logitSpan } }) =>
+    logitScale ? Math.min(logitSpan, Math.max(-logitSpan, logit(value))) : value,
+  toValue: (position, { logitScale, stops }) => sensitivityAt(position, logitScale, stops),
   toField: formatSensitivity,
   fromField: (number) => Math.min(1, Math.max(0, number)),
   say: (value) => `${formatSensitivity(value)}, threshold ${formatProbability(thresholdOf(value))}`,
 };
 
+/**
+ * What the sliders are: `axis` is { logitScale, stops }, positions are the range input's, values the settings'.
+ *
+ * @typedef {object} Slider
+ * @property {string} id
+ * @property {boolean} [limitsField] the number field takes what the slider takes, and no more
+ * @property {(axis: Axis) => number[]} range least, most, step
+ * @property {(value: number, axis: Axis) => number} toPosition
+ * @property {(position: number, axis: Axis) => number} toValue
+ * @property {(value: number) => string} toField
+ * @property {(number: number, stops: Stops) => number} fromField
+ * @property {(value: number) => string} say
+ *
+ * @typedef {import("./stops.js").Stops} Stops
+ * @typedef {{ logitScale: boolean, stops: Stops }} Axis
+ * @type {Record<string, Slider>}
+ */
 const SLIDERS = {
   sensitivity: { id: "sensitivity", ...SENSITIVITY },
   unsure_sensitivity: { id: "unsure", ...SENSITIVITY },
   kernel_size: {
     id: "kernel",
-    range: () => [1, 31, 2],
+    limitsField: true,
+    range: ({ stops: { kernelSizes: sizes } }) => [sizes[0], sizes.at(-1), sizes[1] - sizes[0]],
     toPosition: (value) => value,
     toValue: (position) => position,
     toField: String,
-    fromField: (number) => Math.min(31, Math.max(1, 2 * Math.floor(number / 2) + 1)),
+    fromField: (number, { kernelSizes }) => kernelSizes[nearestStep(kernelSizes, number)],
     say: (value) => `${value} by ${value} pixels`,
   },
   min_area: {
     id: "area",
-    range: () => [0, AREA_STEPS.length - 1, 1],
-    toPosition: (value) => nearestStep(AREA_STEPS, value),
-    toValue: (position) => AREA_STEPS[position],
+    range: ({ stops }) => [0, stops.minAreas.length - 1, 1],
+    toPosition: (value, { stops }) => nearestStep(stops.minAreas, value),
+    toValue: (position, { stops }) => stops.minAreas[position],
     toField: String,
-    fromField: (number) => Math.min(1e9, Math.max(0, Math.round(number))),
+    fromField: (number) => Math.min(MOST_AREA, Math.max(0, Math.round(number))),
     say: (value) => `${value} pixels`,
   },
   opacity: {
@@ -66,9 +70,10 @@ const SLIDERS = {
 };
 
 /** `snap` brings a setting to the nearest one that the component knows. */
-function createControls(root, { onLive, onSettled, snap = (setting) => setting }) {
+export function createControls(root, { onLive, onSettled, snap = (setting) => setting }) {
   let settings = null;
   let defaults = null;
+  let stops = null; // see stops.js
   let dragged = null; // the range input under the pointer
   let held = false; // an element of dragAlong is under the pointer
   let typed = null; // the number field that is being typed into
@@ -86,6 +91,8 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
   const reset = root.querySelector("[data-slot=reset]");
   for (const toggle of toggles) toggle.dataset.title = toggle.title;
 
+  const axis = () => ({ logitScale: settings.logit_scale, stops });
+
   function change(changes) {
     settings = snap({ ...settings, ...changes });
     render();
@@ -102,14 +109,13 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
   for (const input of switches) input.onchange = () => changeAndSettle({ [input.dataset.switch]: input.checked });
   for (const toggle of toggles)
     toggle.onclick = () => changeAndSettle({ [toggle.dataset.toggle]: !settings[toggle.dataset.toggle] });
-  reset.onclick = () =>
-    changeAndSettle(Object.fromEntries(sliders.map(({ name }) => [name, defaults[name]])));
+  reset.onclick = () => changeAndSettle(Object.fromEntries(sliders.map(({ name }) => [name, defaults[name]])));
 
   function listenToSlider(slider) {
     const { input, name } = slider;
     let keyIsDown = false;
     let settleOnKeyUp = false;
-    const apply = () => change({ [name]: slider.toValue(Number(input.value), settings.logit_scale) });
+    const apply = () => change({ [name]: slider.toValue(Number(input.value), axis()) });
     const settle = () => {
       if (keyIsDown) settleOnKeyUp = true;
       else onSettled(settings);
@@ -122,12 +128,15 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
     input.oninput = apply;
     input.onchange = settle;
     input.onpointerdown = () => (dragged = input);
-    input.onpointerup = input.onpointercancel = input.onlostpointercapture = () => {
-      if (dragged !== input) return;
-      dragged = null;
-      render();
-      onSettled(settings); // no change event comes where the drag ended where it began
-    };
+    input.onpointerup =
+      input.onpointercancel =
+      input.onlostpointercapture =
+        () => {
+          if (dragged !== input) return;
+          dragged = null;
+          render();
+          onSettled(settings); // no change event comes where the drag ended where it began
+        };
     input.onkeydown = (event) => {
       keyIsDown = true;
       if (event.key !== "PageUp" && event.key !== "PageDown") return;
@@ -145,7 +154,7 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
     field.oninput = () => {
       if (!Number.isFinite(field.valueAsNumber)) return;
       typed = field;
-      change({ [name]: fromField(field.valueAsNumber) });
+      change({ [name]: fromField(field.valueAsNumber, stops) });
       clearTimeout(pause);
       pause = setTimeout(() => onSettled(settings), FIELD_PAUSE);
     };
@@ -159,10 +168,11 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
 
   /** The inputs as `settings` say, except one that the user holds or types into. */
   function render() {
-    for (const { name, input, field, range, toPosition, toField, say } of sliders) {
+    for (const { name, input, field, range, limitsField, toPosition, toField, say } of sliders) {
       const value = settings[name];
-      const [least, most, step] = range(settings.logit_scale);
-      const position = toPosition(value, settings.logit_scale);
+      const [least, most, step] = range(axis());
+      const position = toPosition(value, axis());
+      if (limitsField) Object.assign(field, { min: least, max: most, step });
       if (input !== dragged) {
         Object.assign(input, { min: least, max: most, step });
         input.value = position;
@@ -185,9 +195,9 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
     };
     const move = (event) => {
       if (!slider) return;
-      const [least, most, step] = slider.range(settings.logit_scale);
+      const [least, most, step] = slider.range(axis());
       const position = least + Math.round((shareAt(event) * (most - least)) / step) * step;
-      change({ [slider.name]: slider.toValue(position, settings.logit_scale) });
+      change({ [slider.name]: slider.toValue(position, axis()) });
     };
     element.onpointerdown = (event) => {
       event.preventDefault();
@@ -210,17 +220,18 @@ function createControls(root, { onLive, onSettled, snap = (setting) => setting }
     change: changeAndSettle,
     dragAlong,
     isDragging: () => dragged !== null || held,
-    show(next, nextDefaults) {
+    show(next, nextDefaults, nextStops) {
       settings = next;
       defaults = nextDefaults;
+      stops = nextStops;
       render();
     },
-    /** Switches that need a ground truth are off where there is none. */
-    allowTruth(hasTruth) {
+    /** Switches that need a ground truth are off where there is none, for `reason`. */
+    allowTruth(hasTruth, reason) {
       for (const toggle of toggles)
         if (toggle.dataset.toggle !== "show_boxes") {
           toggle.disabled = !hasTruth;
-          toggle.title = hasTruth ? toggle.dataset.title : NO_TRUTH;
+          toggle.title = hasTruth ? toggle.dataset.title : reason;
         }
     },
   };

@@ -1,12 +1,18 @@
 // Pixels of a payload on a canvas.
 
 /** The 256 colours of (768) bytes of RGB, as `drawPixels` takes them. */
-function colourTable(rgb) {
+export function colourTable(rgb) {
   return Uint32Array.from({ length: 256 }, (_, i) => packedColour(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]));
 }
 
-/** Put RGB pixels, or indices into a table of colours, on a canvas, which takes their size. */
-function drawPixels(canvas, { height, width, pixels }, table) {
+/**
+ * Put pixels, RGB (h, w, 3) or indices (h, w) into a table of colours, on a canvas, which takes their size.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {import("./unpack.js").Packed<Uint8Array>} picture
+ * @param {Uint32Array} [table]
+ */
+export function drawPixels(canvas, { shape: [height, width], values: pixels }, table) {
   const drawn = new Uint32Array(width * height);
   if (table) for (let i = 0; i < drawn.length; i++) drawn[i] = table[pixels[i]];
   else

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from draem_core.sweep import KERNEL_SIZES
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-MAX_KERNEL = 31
+MAX_KERNEL = max(KERNEL_SIZES)
 
 
 @dataclass(frozen=True)

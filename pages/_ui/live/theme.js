@@ -1,7 +1,9 @@
 // What canvases and axes share: the theme's colours, and the ticks under a sensitivity slider.
 
+import { MINUS } from "./format.js";
+
 /** The colours that the stylesheets name, for a canvas; asking for them lays the page out. */
-function themeColors(root) {
+export function themeColors(root) {
   const style = getComputedStyle(root);
   const read = (name) => style.getPropertyValue(name);
   return {
@@ -17,8 +19,8 @@ function themeColors(root) {
 }
 
 /** Thresholds from left to right under the sensitivity slider; `name` says what they are on a plain axis. */
-function showTicks(root, onLogitScale, name) {
-  const ticks = onLogitScale ? [16, 8, 0, -8, -16] : [1, 0.75, 0.5, 0.25, 0];
+export function showTicks(root, onLogitScale, name, logitSpan) {
+  const ticks = onLogitScale ? [1, 0.5, 0, -0.5, -1].map((share) => share * logitSpan) : [1, 0.75, 0.5, 0.25, 0];
   const texts = ticks.map((tick) => String(tick).replace("-", MINUS).replace("0.", "."));
   texts[0] = `${onLogitScale ? "logit" : name} ${texts[0]}`;
   root

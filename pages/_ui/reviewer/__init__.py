@@ -7,17 +7,12 @@ epoch back on release. Holds no run and no cache.
 from pathlib import Path
 
 from pages._ui.live import component, mount_settled
-from pages._ui.live.payload import padded
 from pages._ui.reviewer.payload import nearest_epoch, pack
 from pages._ui.reviewer.settings import ReviewSettings
 
 __all__ = ["ReviewSettings", "nearest_epoch", "pack", "reviewer"]
 
-_mount = component(
-    "draem_reviewer",
-    Path(__file__).parent,
-    *("run", "board", "chart", "table", "heat", "main"),
-)
+_mount = component("draem_reviewer", Path(__file__).parent)
 
 
 def reviewer(payload: bytes, other: bytes | None, settings: ReviewSettings, key: str) -> ReviewSettings:
@@ -26,5 +21,5 @@ def reviewer(payload: bytes, other: bytes | None, settings: ReviewSettings, key:
     other: a second run to compare with; None compares epochs of the same run.
     ``settings`` is an order, see ``mount_settled``.
     """
-    both = len(payload).to_bytes(4, "little") + padded(payload) + (other or b"")
-    return mount_settled(_mount, both, settings, key)
+    payloads = {"run": payload} | ({} if other is None else {"other": other})
+    return mount_settled(_mount, payloads, settings, key)

@@ -1,8 +1,10 @@
 // The probes: a row each for original, reconstruction, |difference| and anomaly map; a column for each image.
 
+import { formatScore } from "../live/format.js";
+
 const ROWS = ["original", "reconstruction", "difference", "map"];
 
-function createBoard(root, runs, originals, { onWipe }) {
+export function createBoard(root, runs, originals, { onWipe }) {
   const [run, other] = runs;
   const canvases = Object.fromEntries(ROWS.map((row) => [row, root.querySelector(`[data-row=${row}]`)]));
   for (const canvas of Object.values(canvases)) {
@@ -32,7 +34,7 @@ function createBoard(root, runs, originals, { onWipe }) {
   function moveWipe(canvas, event) {
     const { left, width } = canvas.getBoundingClientRect();
     const cell = width / run.probes.length;
-    onWipe((((event.clientX - left) % cell) + cell) % cell / cell);
+    onWipe(((((event.clientX - left) % cell) + cell) % cell) / cell);
   }
 
   /** Draw `epoch` of the run and, right of the wipe, `otherEpoch`; false where one is not decoded yet. */

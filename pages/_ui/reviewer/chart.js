@@ -1,8 +1,10 @@
 // Curves over the epochs with a cursor. The curves are drawn once for a size and theme, the cursor on each frame.
 
+import { MINUS, UNDEFINED } from "../live/format.js";
+
 const LINE_COLORS = ["#0f8fb8", "#e8730c", "#7a5cc9", "#2b9a5b", "#c0398a", "#8a7a00", "#6b7785"];
 
-function createCharts(root, run, { onEpoch }) {
+export function createCharts(root, run, { onEpoch }) {
   const box = root.querySelector("[data-slot=charts]");
   const charts = Object.entries(run.charts.lines).map(([name, lines]) => {
     const figure = document.createElement("figure");
@@ -27,7 +29,7 @@ function createCharts(root, run, { onEpoch }) {
     };
     canvas.onpointermove = (event) => canvas.hasPointerCapture(event.pointerId) && pick(canvas, event, false);
     canvas.onpointerup = (event) => pick(canvas, event, true);
-    return { name, lines, canvas, values, backdrop: null };
+    return { name, lines, canvas, values, drawn: null };
   });
   box.replaceChildren(...charts.map(({ canvas }) => canvas.parentElement));
   const epochs = run.charts.epochs;
@@ -56,7 +58,8 @@ function createCharts(root, run, { onEpoch }) {
     const toY = (value) => height - margin - ((place(value) - low) / (high - low)) * (height - 2 * margin);
     context.strokeStyle = colors.axis;
     context.strokeRect(0.5, 0.5, width - 1, height - 1);
-    [...chart.lines.entries()].reverse().forEach(([i, { values }]) => { // the first lies on top
+    [...chart.lines.entries()].reverse().forEach(([i, { values }]) => {
+      // the first lies on top
       context.beginPath();
       values.forEach((value, at) => {
         if (value === null || (onLog && value <= 0)) return;
@@ -74,7 +77,10 @@ function createCharts(root, run, { onEpoch }) {
     context.fillStyle = colors.faint;
     context.strokeStyle = colors.paper;
     context.lineWidth = 4 * ratio;
-    for (const [edge, y, baseline] of [[high, margin, "top"], [low, height - margin, "bottom"]]) {
+    for (const [edge, y, baseline] of [
+      [high, margin, "top"],
+      [low, height - margin, "bottom"],
+    ]) {
       const text = shortNumber(onLog ? 10 ** edge : edge);
       context.textBaseline = baseline;
       context.strokeText(text, margin + 2 * ratio, y);
@@ -109,7 +115,7 @@ function createCharts(root, run, { onEpoch }) {
   return { draw };
 }
 
-function shortNumber(value) {
+export function shortNumber(value) {
   if (value === 0) return "0";
   return Math.abs(value) < 0.001 ? value.toExponential(1).replace("-", MINUS) : String(Number(value.toPrecision(4)));
 }

@@ -2,12 +2,15 @@
 // fixed scale around 1, or of the figure itself, on a log scale that all layers share. The cells are drawn once for a
 // size, choice and theme; the epoch's frame on each frame.
 
+import { UNDEFINED } from "../live/format.js";
+import { shortNumber } from "./chart.js";
+
 const HEAT_ROW = 16; // px a layer, high enough for its name
 const CHANGE_FULL = { std: 1, gradient_norm: 4 }; // |log2 of the change| that has a scale's end: 2 and 16 times
 const FELL = [33, 102, 172];
 const ROSE = [178, 24, 43];
 
-function createHeat(root, run) {
+export function createHeat(root, run) {
   const canvas = root.querySelector("[data-slot=heat]");
   const names = root.querySelector("[data-slot=layers]");
   const scale = root.querySelector("[data-slot=heatScale]");
@@ -41,7 +44,11 @@ function createHeat(root, run) {
         return Math.min(1, Math.max(0, 0.5 + Math.log2(value / first) / full / 2));
       };
       const times = 2 ** full;
-      return { place, color: (at) => changeColor(2 * at - 1, paper), ends: [`1/${times}`, `${times} × the first epoch's`] };
+      return {
+        place,
+        color: (at) => changeColor(2 * at - 1, paper),
+        ends: [`1/${times}`, `${times} × the first epoch's`],
+      };
     }
     const values = layers.values.flat().filter((value) => value > 0);
     const [low, high] = values.length ? [Math.log10(Math.min(...values)), Math.log10(Math.max(...values))] : [0, 0];
@@ -74,7 +81,10 @@ function createHeat(root, run) {
     const cell = width / layers.epochs.length;
     const [left, right] = [Math.floor(now * cell), Math.ceil((now + 1) * cell)];
     context.lineWidth = 2 * ratio;
-    for (const [color, inset] of [[colors.accent, 1], ["#ffffff", 3]]) {
+    for (const [color, inset] of [
+      [colors.accent, 1],
+      ["#ffffff", 3],
+    ]) {
       if (right - left <= 2 * inset * ratio) break; // a narrow cell has no room for the inner line
       context.strokeStyle = color;
       const edge = inset * ratio;
@@ -98,13 +108,13 @@ function createHeat(root, run) {
     const backdrop = new OffscreenCanvas(width, height);
     const context = backdrop.getContext("2d");
     const cell = width / layers.epochs.length;
-    layers.values.forEach((ofLayer, layer) =>
-      ofLayer.forEach((value, index) => {
+    for (const [layer, ofLayer] of layers.values.entries())
+      for (const [index, value] of ofLayer.entries()) {
         const at = place(ofLayer, value);
         context.fillStyle = at === null ? colors.axis : color(at);
-        context.fillRect(Math.floor(index * cell), Math.round(layer * rowHeight), Math.ceil(cell), Math.round(rowHeight) - 1);
-      }),
-    );
+        const left = Math.floor(index * cell);
+        context.fillRect(left, Math.round(layer * rowHeight), Math.ceil(cell), Math.round(rowHeight) - 1);
+      }
     return backdrop;
   }
 
@@ -115,7 +125,10 @@ function createHeat(root, run) {
     const at = place((event.clientY - top) / height, layers.names.length);
     const value = layers.values[at][index];
     const first = layers.values[at].find((one) => one !== null);
-    const times = against === "first" && first > 0 ? `, ${shortNumber(value / first)} × the first epoch's ${shortNumber(first)}` : "";
+    const times =
+      against === "first" && first > 0
+        ? `, ${shortNumber(value / first)} × the first epoch's ${shortNumber(first)}`
+        : "";
     const text = value === null ? UNDEFINED : shortNumber(value) + times;
     probe.textContent = `${shortLayer(layers.names[at])}, epoch ${layers.epochs[index]}: ${text}`;
   }

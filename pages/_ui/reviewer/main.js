@@ -1,6 +1,14 @@
 // Wires one reviewer: payload in, frames out, the settled epoch back. Everything follows one epoch; all work is done in
 // an animation frame; pictures that are not decoded yet appear as soon as they are.
 
+import { themeColors } from "../live/theme.js";
+import { unpack } from "../live/unpack.js";
+import { createBoard } from "./board.js";
+import { createCharts } from "./chart.js";
+import { createHeat } from "./heat.js";
+import { createRun } from "./run.js";
+import { createTable } from "./table.js";
+
 const reviewers = new WeakMap(); // root element → reviewer
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -19,6 +27,7 @@ function createReviewer(root) {
   let settled = null; // the settings that the server knows
   let latest = null; // its last order
   let revision = null;
+  /** @type {(name: string, value: unknown) => void} */
   let tell = () => {};
   let frame = 0;
   let playing = 0; // the interval's id
@@ -54,9 +63,9 @@ function createReviewer(root) {
 
   async function receive(bytes, setStateValue) {
     tell = setStateValue;
-    const { header, rest } = readHeader(bytes);
+    const { header, arrays } = unpack(bytes);
     latest = header;
-    const runs = unpackRuns(rest.slice());
+    const runs = Object.values(arrays).map(({ values }) => createRun(values)); // "run" and, to compare with it, "other"
     const wanted = runs.map((run) => run.digest).join(" ");
     if (wanted !== digest) {
       digest = wanted;
@@ -88,7 +97,8 @@ function createReviewer(root) {
 
   /** Settings whose epochs are there: the nearest one below, the last one for 0. */
   function known(asked) {
-    const nearest = (run, epoch) => (epoch ? run.epochs.findLast((one) => one <= epoch) ?? run.epochs[0] : run.epochs.at(-1));
+    const nearest = (run, epoch) =>
+      epoch ? (run.epochs.findLast((one) => one <= epoch) ?? run.epochs[0]) : run.epochs.at(-1);
     return {
       ...asked,
       epoch: nearest(shown.runs[0], asked.epoch),
@@ -151,11 +161,14 @@ function createReviewer(root) {
     halt();
     const { epochs } = shown.runs[0];
     if (settings.epoch === epochs.at(-1)) showEpoch(epochs[0]);
-    playing = setInterval(() => {
-      const isLast = settings.epoch === epochs.at(-1);
-      if (isLast && !slot("loop").checked) pause();
-      else step(1, true);
-    }, 1000 / Number(slot("speed").value));
+    playing = setInterval(
+      () => {
+        const isLast = settings.epoch === epochs.at(-1);
+        if (isLast && !slot("loop").checked) pause();
+        else step(1, true);
+      },
+      1000 / Number(slot("speed").value),
+    );
     slot("play").textContent = "Pause";
   }
 
@@ -198,7 +211,8 @@ function createReviewer(root) {
     slot("epochName").textContent = `${settings.epoch} of ${run.charts.epochs.at(-1)}`;
     slot("otherEpochName").textContent = String(settings.other_epoch);
     for (const input of switches) input.checked = settings[input.dataset.switch];
-    for (const { name, button, value } of choices) button.setAttribute("aria-pressed", String(value === settings[name]));
+    for (const { name, button, value } of choices)
+      button.setAttribute("aria-pressed", String(value === settings[name]));
     root.classList.toggle("comparing", settings.compare);
     charts.draw(settings.epoch, colors);
     table.mark(settings.epoch);

@@ -1,11 +1,10 @@
-"""A run's pictures and figures by epoch as the bytes that the reviewer's JavaScript unpacks.
+"""A run's pictures and figures by epoch as the reviewer's payload. Knows no Streamlit and no settings.
 
-A header as JSON, then the sheets as they lie in the run folder (PNG). Knows no Streamlit and no settings.
+The arrays are the sheets as they lie in the run folder, PNG files: "original", "contours", and "reconstruction 7" and
+"map 7" for epoch 7.
 """
 
-import hashlib
 import io
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from draem_core.data.images import encode_png
 from draem_core.render import COLORMAP
 from draem_core.training.review import Review
 from draem_core.training.run_folder import RunFolderError
-from pages._ui.live.payload import padded, with_header
+from pages._ui.live import payload
 
 MAX_EPOCHS = 200  # with pictures; of a longer run every second, third … is sent
 
@@ -67,14 +66,16 @@ def pack(review: Review) -> bytes:
     first = _sheet(review, epochs[0], "map")
     width, height = _size(first, review, epochs[0])
     width //= len(review.probes)
-    sheets = [_png(np.concatenate(list(review.originals()), axis=1)), _png(_contours(review.truths()))]
+    sheets = {
+        "original": _png(np.concatenate(list(review.originals()), axis=1)),
+        "contours": _png(_contours(review.truths())),
+    }
     for epoch in epochs:
         for what in ("reconstruction", "map"):
             sheet = _sheet(review, epoch, what)
             if _size(sheet, review, epoch) != (width * len(review.probes), height):
                 raise _damaged(review, epoch)
-            sheets.append(sheet)
-    body = b"".join(padded(sheet) for sheet in sheets)
+            sheets[f"{what} {epoch}"] = sheet
     scores = review.scores().reindex(list(epochs))
     header: dict[str, Any] = {
         "name": review.name,
@@ -85,15 +86,15 @@ def pack(review: Review) -> bytes:
             for name, kind, label in zip(review.probes.names, review.probes.kinds, review.probes.labels, strict=True)
         ],
         "side": {"width": width, "height": height},
-        "sheets": [len(sheet) for sheet in sheets],
         "scores": _numbers(scores.to_numpy()),
         "aurocs": _numbers(review.probe_aurocs().reindex(list(epochs)).to_numpy()),
         "charts": _charts(review.metrics),
         "layers": {name: _layers(review.layers, name) for name in ("std", "gradient_norm")},
         "colormap": COLORMAP.ravel().tolist(),
     }
-    header["digest"] = hashlib.blake2b(body + json.dumps(header).encode(), digest_size=12).hexdigest()
-    return with_header(header, body)
+    arrays = {name: payload.as_array(sheet) for name, sheet in sheets.items()}
+    header["digest"] = payload.digest_of(header, arrays)
+    return payload.pack(header, arrays)
 
 
 def _png(picture: np.ndarray) -> bytes:

@@ -1,36 +1,23 @@
 // One run as the browser knows it: header, sheets decoded when they are first asked for. Knows no element.
 
+import { unpack } from "../live/unpack.js";
+
 const MEMORY = 384 * 2 ** 20; // bytes of drawn pictures that a run keeps; beyond it the oldest are decoded anew
 const DIFFERENCE_FULL = 0.5; // |difference| that has the colour scale's end, the same in every epoch
 
-function unpackRuns(bytes) {
-  const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-  const second = 4 + length + (-length & 3);
-  const runs = [createRun(bytes.subarray(4, 4 + length))];
-  if (second < bytes.length) runs.push(createRun(bytes.subarray(second)));
-  return runs;
-}
-
-function createRun(bytes) {
-  const { header, rest } = readHeader(bytes);
-  const starts = [];
-  let start = 0;
-  for (const length of header.sheets) {
-    starts.push(start);
-    start += length + (-length & 3);
-  }
+export function createRun(bytes) {
+  const { header, arrays: sheets } = unpack(bytes); // PNG files
   const size = { width: header.side.width * header.probes.length, height: header.side.height };
-  const decoded = new Map(); // sheet → promise of ImageData
+  const decoded = new Map(); // sheet's name → promise of ImageData
   const drawn = new Map(); // epoch → { reconstruction, difference, map } canvases, once they are there
   const loading = new Map(); // epoch → promise
   const room = Math.max(8, Math.floor(MEMORY / (3 * 4 * size.width * size.height))); // epochs
 
   function decode(sheet) {
     if (!decoded.has(sheet)) {
-      const png = rest.slice(starts[sheet], starts[sheet] + header.sheets[sheet]);
       decoded.set(
         sheet,
-        createImageBitmap(new Blob([png], { type: "image/png" })).then((bitmap) => {
+        createImageBitmap(new Blob([sheets[sheet].values], { type: "image/png" })).then((bitmap) => {
           const canvas = new OffscreenCanvas(size.width, size.height);
           const context = canvas.getContext("2d", { willReadFrequently: true });
           context.drawImage(bitmap, 0, 0);
@@ -43,15 +30,18 @@ function createRun(bytes) {
 
   function load(epoch) {
     if (drawn.has(epoch)) return Promise.resolve();
-    if (!loading.has(epoch)) loading.set(epoch, drawEpoch(epoch).finally(() => loading.delete(epoch)));
+    if (!loading.has(epoch))
+      loading.set(
+        epoch,
+        drawEpoch(epoch).finally(() => loading.delete(epoch)),
+      );
     return loading.get(epoch);
   }
 
   async function drawEpoch(epoch) {
-    const index = header.epochs.indexOf(epoch);
-    const [original, reconstruction, map] = await Promise.all([decode(0), decode(2 + 2 * index), decode(3 + 2 * index)]);
-    decoded.delete(2 + 2 * index);
-    decoded.delete(3 + 2 * index);
+    const names = [`reconstruction ${epoch}`, `map ${epoch}`];
+    const [original, reconstruction, map] = await Promise.all(["original", ...names].map(decode));
+    for (const name of names) decoded.delete(name);
     drawn.set(epoch, {
       reconstruction: toCanvas(reconstruction),
       difference: toCanvas(coloured(size, header.colormap, (i) => differenceAt(original, reconstruction, i))),
@@ -67,7 +57,7 @@ function createRun(bytes) {
     firstEpochs: header.epochs.slice(0, room - 2), // what is decoded ahead; the two shown may be others
     at: (epoch) => drawn.get(epoch) ?? null,
     async originals() {
-      const [original, contours] = await Promise.all([decode(0), decode(1)]);
+      const [original, contours] = await Promise.all(["original", "contours"].map(decode));
       return { original: toCanvas(original), contours: toCanvas(inked(contours)) };
     },
   };

@@ -1,6 +1,8 @@
 // Epochs × images: each score coloured on the fixed scale, AUROC at the row's end. A click goes to the epoch.
 
-function createTable(root, run, { onEpoch }) {
+import { formatScore, UNDEFINED } from "../live/format.js";
+
+export function createTable(root, run, { onEpoch }) {
   const table = root.querySelector("[data-slot=scores]");
   const head = table.createTHead();
   head.replaceChildren();

@@ -21,7 +21,7 @@ _SHOWN = "_synthetic_shown"  # in the session: the settings as this page last ha
 _WRITTEN = "_synthetic_written"  # and as the address last had them, written there or followed
 _REVISION = "_synthetic_revision"  # and the number of the last order that the browser has to follow
 
-_mount = component("draem_synthetic", Path(__file__).parent, "unpack", "knobs", "cards", "main")
+_mount = component("draem_synthetic", Path(__file__).parent)
 
 
 def settings_now(rule: LiveSettings) -> SyntheticSettings:

@@ -1,6 +1,11 @@
 // The stages as cards, in the order of the data, under their groups' headings. Knows no server.
 
-function createCards(root, { onSet, onPoint }) {
+import { MINUS } from "../live/format.js";
+import { svg } from "../live/svg.js";
+import { filled } from "../live/words.js";
+import { createKnob, element } from "./knobs.js";
+
+export function createCards(root, { onSet, onPoint }) {
   const board = root.querySelector("[data-slot=stages]");
   let cards = new Map(); // stage → its elements
   let shown = ""; // which stages and controls there are
@@ -13,7 +18,7 @@ function createCards(root, { onSet, onPoint }) {
   }
 
   function build(view) {
-    cards = new Map(view.cards.map((card) => [card.key, createCard(card, view.words, { onSet, onPoint })]));
+    cards = new Map(view.cards.map((card) => [card.key, createCard(card, view, { onSet, onPoint })]));
     const groups = new Map();
     for (const { group, key } of view.cards) {
       if (!groups.has(group)) {
@@ -34,7 +39,7 @@ function createCards(root, { onSet, onPoint }) {
   return { show, point, scrollTo: (stage) => cards.get(stage)?.box.scrollIntoView({ block: "center" }) };
 }
 
-function createCard(first, words, { onSet, onPoint }) {
+function createCard(first, { words, most_seed: mostSeed }, { onSet, onPoint }) {
   const box = element("article", "card");
   box.dataset.stage = first.key;
   box.id = `stage-${first.key}`;
@@ -43,7 +48,7 @@ function createCard(first, words, { onSet, onPoint }) {
   picture.onclick = () => onPoint(first.key);
   const [name, facts, sentence] = [element("h4", "name"), element("ul", "facts"), element("p", "sentence")];
   const bar = element("div", "bar");
-  const knobs = new Map(first.controls.map((one) => [one.name, createKnob(one, words, onSet)]));
+  const knobs = new Map(first.controls.map((one) => [one.name, createKnob(one, { words, mostSeed }, onSet)]));
   box.append(picture, bar, name, sentence, facts, ...[...knobs.values()].map((knob) => knob.box));
   let title = "";
 
@@ -67,7 +72,7 @@ function createCard(first, words, { onSet, onPoint }) {
 }
 
 /** A card's pixels, its drawing and the followed pixel's cross; a picture that is a part of the grid's is enlarged. */
-function showPicture(box, card, { grid: [height, width], at }) {
+export function showPicture(box, card, { grid: [height, width], at }) {
   const isPart = card.has_picture && !(card.height === height && card.width === width);
   box.style.aspectRatio = `${width} / ${height}`;
   box.classList.toggle("enlarged", isPart);
@@ -88,7 +93,12 @@ function showPicture(box, card, { grid: [height, width], at }) {
 
 function cross([row, column], height) {
   const [x, y, gap, arm] = [column + 0.5, row + 0.5, height / 60, height / 18];
-  const d = [[1, 0], [-1, 0], [0, 1], [0, -1]]
+  const d = [
+    [1, 0],
+    [-1, 0],
+    [0, 1],
+    [0, -1],
+  ]
     .map(([a, b]) => `M${x + gap * a} ${y + gap * b}L${x + arm * a} ${y + arm * b}`)
     .join("");
   return { casing: d, cross: d };

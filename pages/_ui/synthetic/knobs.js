@@ -1,25 +1,29 @@
 // The controls of one stage: sliders, lists and seeds, each by hand or with the seed. Knows no server.
 
-const SEED_SPAN = 100000; // "another" seed is drawn below this
-const MOST_SEED = 2 ** 31 - 1;
+import { MINUS } from "../live/format.js";
+import { filled } from "../live/words.js";
 
-function asSeed(number) {
-  return Math.min(MOST_SEED, Math.max(0, Math.round(number)));
+const SEED_SPAN = 100000; // "another" seed is drawn below this
+
+/** The seed next to a number; `most` is the largest. */
+export function asSeed(number, most) {
+  return Math.min(most, Math.max(0, Math.round(number)));
 }
 
-function element(name, className, text) {
+export function element(name, className, text) {
   return Object.assign(document.createElement(name), { className, textContent: text ?? "" });
 }
 
 /** One control; `onSet(name, value)` is told each change, null where it goes back to the seed. */
-function createKnob(first, words, onSet) {
+export function createKnob(first, { words, mostSeed }, onSet) {
   const { name, kind } = first;
   const box = element("div", "knob");
   box.dataset.control = name;
   const label = element("label", "", first.label);
   const value = element("output", "");
   const release = element("button", "release", words.release_one);
-  const input = document.createElement(kind === "select" ? "select" : "input");
+  /** @type {HTMLInputElement} */ // or a list, which is asked for its value alone
+  const input = /** @type {any} */ (document.createElement(kind === "select" ? "select" : "input"));
   input.id = `knob-${name}`;
   label.htmlFor = input.id;
   release.type = "button";
@@ -39,7 +43,7 @@ function createKnob(first, words, onSet) {
     Object.assign(input, { type: "number", min: 0, step: 1 });
     input.onchange = () => {
       if (input.value === "") onSet(name, null);
-      else if (Number.isFinite(input.valueAsNumber)) onSet(name, asSeed(input.valueAsNumber));
+      else if (Number.isFinite(input.valueAsNumber)) onSet(name, asSeed(input.valueAsNumber, mostSeed));
     };
     const another = element("button", "another", words.new_seed);
     another.type = "button";
@@ -63,7 +67,7 @@ function createKnob(first, words, onSet) {
 
   /** Tell the value: the exact one where the seed drew it, though the thumb can only stand at a step. */
   function say(exact) {
-    const share = (input.valueAsNumber - input.min) / (input.max - input.min || 1);
+    const share = (input.valueAsNumber - Number(input.min)) / (Number(input.max) - Number(input.min) || 1);
     input.style.setProperty("--position", `calc(8px + (100% - 16px) * ${share})`);
     value.textContent = told(knob, exact);
     input.setAttribute("aria-valuetext", value.textContent);

@@ -1,6 +1,11 @@
 // Wires one view of a sample: payload in, pictures out; what is set goes back. One answer is on its way at a time, so a
 // slider that is dragged is followed as fast as the server draws, and what is on the screen stays meanwhile.
 
+import { filled, showWords } from "../live/words.js";
+import { createCards, showPicture } from "./cards.js";
+import { asSeed, element } from "./knobs.js";
+import { unpackView } from "./view.js";
+
 const steppers = new WeakMap(); // root element → stepper
 const GIVE_UP = 8000; // ms after which an answer counts as lost
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -19,13 +24,14 @@ function createStepper(root) {
   let sentAt = 0; // ms; 0 when nothing is on its way
   let isStale = false; // something was set while an answer was on its way
   let waited = null; // ms from the last answer to its picture
+  /** @type {(name: string, value: unknown) => void} */
   let send = () => {};
 
   const cards = createCards(root, { onSet: (name, value) => tell({ [name]: value }), onPoint: point });
   slot("previous").onclick = () => tell({ seed: answer.seed - 1 });
   slot("next").onclick = () => tell({ seed: answer.seed + 1 });
   slot("seed").onchange = ({ target }) => {
-    if (Number.isFinite(target.valueAsNumber)) tell({ seed: asSeed(target.valueAsNumber) });
+    if (Number.isFinite(target.valueAsNumber)) tell({ seed: asSeed(target.valueAsNumber, view.most_seed) });
   };
 
   document.addEventListener("lesson-step", () => {
@@ -71,7 +77,11 @@ function createStepper(root) {
     slot("previous").disabled = answer.seed <= 0;
     if (slot("seed") !== root.getRootNode().activeElement || !isStale) slot("seed").value = answer.seed;
     showChoices(slot("kind"), Object.entries(view.kinds), answer.kind, (kind) => tell({ kind }));
-    const coins = [["", words.coin_drawn], ["painted", words.coin_painted], ["clean", words.coin_clean]];
+    const coins = [
+      ["", words.coin_drawn],
+      ["painted", words.coin_painted],
+      ["clean", words.coin_clean],
+    ];
     showChoices(slot("coin"), coins, answer.coin ?? "", (coin) => tell({ coin: coin || null }));
     showTold();
     showHands();

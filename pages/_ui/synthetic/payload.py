@@ -1,19 +1,17 @@
-"""A view of one synthetic sample as the bytes that the page's JavaScript unpacks. Knows no Streamlit."""
+"""A view of one synthetic sample as the page's payload. Knows no Streamlit."""
 
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from draem_core.synthesis.draws import CLEAN_SHARE
 from draem_core.synthesis.sample import ROTATE_SHARE
 from pages._ui.inside.payload import scale_colours
-from pages._ui.live.payload import padded, with_header
+from pages._ui.live import payload
 from pages._ui.synthetic.card import Card, as_picture, control, shape_and_range, signed
 from pages._ui.synthetic.network_cards import auroc_told, iou_told, network_cards
 from pages._ui.synthetic.piece_cards import piece_cards
 from pages._ui.synthetic.pixel import follow
-from pages._ui.synthetic.settings import KINDS
+from pages._ui.synthetic.settings import KINDS, MOST_SEED
 from pages._ui.synthetic.texture_cards import NOISE_COLOURS, mask_card, texture_cards
 from pages._ui.synthetic.view import View
 from pages._ui.texts import text, texts_under
@@ -37,12 +35,13 @@ def cards_of(view: View) -> list[Card]:
 def pack(view: View, revision: int, click: object) -> bytes:
     """The page's payload. ``click`` goes back to the browser, which numbers its answers; ``revision`` is an order's."""
     cards = cards_of(view)
-    blobs = [b"" if card.picture is None else np.ascontiguousarray(card.picture).tobytes() for card in cards]
+    arrays = {card.key: card.picture for card in cards if card.picture is not None}
     settings = view.settings
     header: dict[str, Any] = {
         "revision": revision,
         "click": click if isinstance(click, int | float) else 0,
         "title": view.title,
+        "most_seed": MOST_SEED,
         "answer": asdict(settings.choice) | asdict(settings.hand),
         "kinds": {kind: text(f"synthetic.kind.{kind}") for kind in KINDS},
         "by_hand": _by_hand(cards, view),
@@ -56,12 +55,8 @@ def pack(view: View, revision: int, click: object) -> bytes:
         "cards": [card.header() for card in cards],
         "grid": view.truth.shape,
         "words": texts_under("synthetic.view"),
-        "arrays": [
-            [*(card.picture.shape[:2] if card.picture is not None else (0, 0)), len(blob)]
-            for card, blob in zip(cards, blobs, strict=True)
-        ],
     }
-    return with_header(header, b"".join(padded(blob) for blob in blobs))
+    return payload.pack(header, arrays)
 
 
 def _good_card(view: View, group: str) -> Card:

@@ -12,7 +12,7 @@ __all__ = ["histogram", "synthetic_areas"]
 
 _BARS = 24
 
-_mount = component("draem_synthetic_areas", Path(__file__).parent, "main")
+_mount = component("draem_synthetic_areas", Path(__file__).parent)
 
 
 def synthetic_areas(areas: np.ndarray, present: float | None) -> None:

@@ -1,5 +1,8 @@
 // The histogram of mask areas, with the median's and the present sample's place. Knows no server.
 
+import { svg } from "../live/svg.js";
+import { showWords } from "../live/words.js";
+
 const PLOT = { width: 900, height: 150, left: 8, right: 8, top: 18, bottom: 30 };
 
 export default function ({ data, parentElement }) {

@@ -13,10 +13,10 @@ from PIL import Image
 
 from draem_core.postprocess import resize_nearest
 from draem_core.synthesis.sample import Sample
-from pages._ui.live import component
-from pages._ui.live.payload import with_header
+from pages._ui.live import component, payload
 from pages._ui.synthetic.card import as_picture
 from pages._ui.synthetic.drawings import outlined
+from pages._ui.synthetic.settings import MOST_SEED
 from pages._ui.texts import text, texts_under
 
 __all__ = ["Thumbnail", "Wall", "shrunk", "synthetic_wall"]
@@ -24,7 +24,7 @@ __all__ = ["Thumbnail", "Wall", "shrunk", "synthetic_wall"]
 _SIDE = 128  # pixels of a thumbnail's longer side
 _KEY = "synthetic_wall"
 
-_mount = component("draem_synthetic_wall", Path(__file__).parent, "main")
+_mount = component("draem_synthetic_wall", Path(__file__).parent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,24 +60,22 @@ def synthetic_wall(wall: Wall, on_pick: Callable[[int], None]) -> None:
     def picked() -> None:
         state = st.session_state.get(_KEY)
         seed = state.get("picked") if isinstance(state, dict) else None
-        if isinstance(seed, int | float) and 0 <= seed < 2**31:
+        if isinstance(seed, int | float) and 0 <= seed <= MOST_SEED:
             on_pick(int(seed))
 
     _mount(key=_KEY, data=pack(wall), on_picked_change=picked)
 
 
 def pack(wall: Wall) -> bytes:
-    """The component's payload: a header and the thumbnails' pixels."""
+    """The component's payload: what is told, and the thumbnails' pixels, (N, h, w, 3) uint8."""
     pictures = [one.picture for one in wall.thumbnails]
-    height, width = pictures[0].shape[:2]
     header: dict[str, object] = {
         "first": wall.first,
         "seed": wall.seed,
-        "size": [height, width],
         "labels": [
             text("synthetic.wall.clean") if one.share is None else f"{one.share:.1%}" for one in wall.thumbnails
         ],
         "told": text("synthetic.wall.told", first=wall.first, last=wall.first + len(pictures) - 1),
         "words": texts_under("synthetic.wall"),
     }
-    return with_header(header, b"".join(picture.tobytes() for picture in pictures))
+    return payload.pack(header, {"pictures": np.stack(pictures)})

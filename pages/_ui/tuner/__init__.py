@@ -10,16 +10,13 @@ from pathlib import Path
 import streamlit as st
 
 from pages._ui.live import component, mount_settled
+from pages._ui.live.sliders import SLIDERS
 from pages._ui.tuner.payload import Entry, pack
 from pages._ui.tuner.settings import TunerSettings
 
 __all__ = ["Entry", "TunerSettings", "pack", "tuner"]
 
-_mount = component(
-    "draem_tuner",
-    Path(__file__).parent,
-    *("unpack", "counts", "axis", "scatter", "curves", "gallery", "readout", "main"),
-)
+_mount = component("draem_tuner", Path(__file__).parent)
 
 
 def tuner(payload: bytes, settings: TunerSettings, on_open: Callable[[str], None], key: str) -> TunerSettings:
@@ -34,4 +31,4 @@ def tuner(payload: bytes, settings: TunerSettings, on_open: Callable[[str], None
         if name is not None:
             on_open(name)
 
-    return mount_settled(_mount, payload, settings, key, triggers={"opened": opened})
+    return mount_settled(_mount, {"dataset": payload, "sliders": SLIDERS}, settings, key, triggers={"opened": opened})

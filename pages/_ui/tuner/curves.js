@@ -1,19 +1,23 @@
 // ROC, precision–recall and PRO curves of the present kernel and area, with the present point on them. The curves are
 // drawn where kernel or area change; the point is an element that moves over them.
 
+import { emptied } from "./sheet.js";
+
 const CURVE_MARGIN = 5; // px, as in tuner.css
 
 const CURVES = [
   { id: "imageRoc", x: "imageAlarms", y: "imageRecall", from: "corner" },
   { id: "imagePr", x: "imageRecall", y: "imagePrecision" },
   { id: "pixelPr", x: "pixelRecall", y: "pixelPrecision" },
-  { id: "pro", x: "pixelAlarms", y: "overlap", from: "corner", limit: 0.3 },
+  { id: "pro", x: "pixelAlarms", y: "overlap", from: "corner", isLimited: true },
 ];
 
-function createCurves(root, counts) {
+/** `fprLimit`: the largest share of false alarms that the PRO curve is drawn to. */
+export function createCurves(root, counts, fprLimit) {
   let known = null; // rates of the kernel and area drawn last
   const plots = CURVES.map((curve) => ({
     ...curve,
+    limit: curve.isLimited ? fprLimit : 1,
     canvas: root.querySelector(`[data-curve=${curve.id}]`),
     point: root.querySelector(`[data-point=${curve.id}]`),
   }));
@@ -25,7 +29,7 @@ function createCurves(root, counts) {
 
   function draw(where, colors) {
     const rates = ratesAt(where);
-    for (const { canvas, x, y, from, limit = 1 } of plots) {
+    for (const { canvas, x, y, from, limit } of plots) {
       const sheet = emptied(canvas);
       if (!sheet) continue;
       const { context, width, height, ratio } = sheet;
@@ -55,8 +59,9 @@ function createCurves(root, counts) {
   function movePoints(where) {
     const rates = ratesAt(where);
     const places = {};
-    for (const { id, point, x, y, limit = 1 } of plots) {
-      const [atX, atY] = (places[id] = [rates[x][where.stop], rates[y][where.stop]]);
+    for (const { id, point, x, y, limit } of plots) {
+      const [atX, atY] = [rates[x][where.stop], rates[y][where.stop]];
+      places[id] = [atX, atY];
       point.hidden = !Number.isFinite(atX) || !Number.isFinite(atY);
       if (point.hidden) continue;
       point.style.setProperty("--x", Math.min(atX, limit) / limit);
@@ -68,7 +73,11 @@ function createCurves(root, counts) {
   return { draw, movePoints };
 }
 
-function trace(context, xs, ys, { toX, toY, from, limit }) {
+/**
+ * Draw a curve by its rates `xs` and `ys`, NaN where there is none; `toX` and `toY` say where they lie. It begins in the
+ * corner where `from` says so, and ends where xs passes `limit`.
+ */
+export function trace(context, xs, ys, { toX, toY, from, limit }) {
   let [lastX, lastY] = [NaN, NaN]; // the point before, as rates
   let [drawnX, drawnY] = [NaN, NaN]; // where the pen is
   const lineTo = (x, y, isLast) => {

@@ -1,5 +1,7 @@
 // Rows of thumbnails: which images change their verdict, and the gallery in its orders. A click opens one in Explore.
 
+import { formatCount } from "../live/format.js";
+
 const FLIPS_SHOWN = 12; // at first, and more with each click on "more"
 const GALLERY_SHOWN = 24;
 
@@ -12,7 +14,11 @@ function createTiles(list, onOpen) {
 
   function pictureOf(image) {
     if (!pictures.has(image)) {
-      const picture = Object.assign(document.createElement("img"), { alt: "", decoding: "async", src: image.thumbnail });
+      const picture = Object.assign(document.createElement("img"), {
+        alt: "",
+        decoding: "async",
+        src: image.thumbnail,
+      });
       pictures.set(image, picture);
     }
     return pictures.get(image);
@@ -56,7 +62,7 @@ function createTiles(list, onOpen) {
   /** `entries`: { image, badge, zone, wrong, words } of each tile in turn. */
   return function show(entries) {
     while (tiles.length < entries.length) addTile();
-    tiles.forEach((tile, i) => fill(tile, entries[i]));
+    for (const [i, tile] of tiles.entries()) fill(tile, entries[i]);
   };
 }
 
@@ -85,7 +91,7 @@ function shortName(name) {
 }
 
 /** `onMore` is called where the next frame has more to show. */
-function createGallery(root, data, counts, { onOpen, onMore }) {
+export function createGallery(root, data, counts, { onOpen, onMore }) {
   const slot = (name) => root.querySelector(`[data-slot=${name}]`);
   const showFlips = createTiles(slot("flips"), onOpen);
   const showGallery = createTiles(slot("gallery"), onOpen);
@@ -102,7 +108,13 @@ function createGallery(root, data, counts, { onOpen, onMore }) {
   function entryOf(i, zone, words) {
     const truth = data.labels[i] ? "defect" : "good";
     const wrong = data.labels[i] ? zone !== "ng" : zone === "ng";
-    return { image: data.images[i], badge: ZONE_WORDS[zone], zone, wrong, words: words ?? `${ZONE_WORDS[zone]}, is ${truth}` };
+    return {
+      image: data.images[i],
+      badge: ZONE_WORDS[zone],
+      zone,
+      wrong,
+      words: words ?? `${ZONE_WORDS[zone]}, is ${truth}`,
+    };
   }
 
   /** The images whose verdict differs from the saved setting's; returns how many, and how many of them got right. */
@@ -124,13 +136,15 @@ function createGallery(root, data, counts, { onOpen, onMore }) {
   /** What an order sorts by, smallest first; images without a number are left out. */
   const ORDERS = {
     /** Wrong ones first, farthest from the threshold; then the closest calls. */
-    wrong: (first, { stop }) => (i) => {
-      const distance = Math.abs(first[i] - stop - 0.5);
-      return first[i] <= stop !== Boolean(data.labels[i]) ? -distance : distance;
-    },
+    wrong:
+      (first, { stop }) =>
+      (i) => {
+        const distance = Math.abs(first[i] - stop - 0.5);
+        return first[i] <= stop !== Boolean(data.labels[i]) ? -distance : distance;
+      },
     score: (first) => (i) => first[i],
     kind: (first) => (i) => kindRank[i] * (counts.stops + 1) + first[i],
-    erased: (first, where) => {
+    erased: (_, where) => {
       const [kept, raw] = [counts.regionStops(where), counts.regionStops(counts.RAW)];
       const touched = new Uint8Array(counts.images);
       for (let region = 0; region < kept.length; region++)
@@ -145,7 +159,7 @@ function createGallery(root, data, counts, { onOpen, onMore }) {
     const ranks = Float64Array.from(all, ORDERS[order](first, where));
     const ordered = smallest(ranks, galleryLimit.count);
     showGallery(ordered.map((i) => entryOf(i, zoneOf(first[i], where.stop, unsureStop))));
-    const count = ranks.reduce((sum, rank) => sum + !Number.isNaN(rank), 0);
+    const count = ranks.reduce((sum, rank) => sum + (Number.isNaN(rank) ? 0 : 1), 0);
     galleryLimit.showRest(count);
     return { shown: ordered.length, count };
   }

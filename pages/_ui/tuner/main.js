@@ -1,6 +1,17 @@
 // Wires one tuner: payload in, frames out, settled settings back. All work is done in an animation frame, at most once a
 // frame; the server hears of a setting when it has settled.
 
+import { createControls } from "../live/controls.js";
+import { placeOf, unpackStops } from "../live/stops.js";
+import { showTicks, themeColors } from "../live/theme.js";
+import { unpack } from "../live/unpack.js";
+import { createCounts } from "./counts.js";
+import { createCurves } from "./curves.js";
+import { unpackDataset } from "./dataset.js";
+import { createGallery } from "./gallery.js";
+import { createReadout } from "./readout.js";
+import { createScatter } from "./scatter.js";
+
 const tuners = new WeakMap(); // root element → tuner
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
@@ -13,11 +24,14 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
 
 function createTuner(root) {
   let digest = null; // of the payload that is shown or being unpacked
+  let stops = null; // of the sliders
   let shown = null; // { data, counts, scatter, curves, gallery, readout } of the present payload
   let settings = null;
   let settled = ""; // the settings that the server knows, as JSON
   let revision = null;
+  /** @type {(name: string, value: unknown) => void} */
   let tell = () => {};
+  /** @type {(name: string) => void} */
   let open = () => {};
   let frame = 0;
   let drawn = ""; // what the canvases were drawn for
@@ -38,8 +52,10 @@ function createTuner(root) {
   resized.observe(root);
   controls.dragAlong(scatterBox, (share) => {
     if (!settings.zones) return "sensitivity";
-    const [ng, unsure] = [settings.sensitivity, settings.unsure_sensitivity].map((s) => placeOf(s, settings.logit_scale));
-    return Math.abs(share - unsure) < Math.abs(share - ng) || (unsure === ng && share > ng) ? "unsure_sensitivity" : "sensitivity";
+    const [ng, unsure] = [settings.sensitivity, settings.unsure_sensitivity].map(placeNow);
+    return Math.abs(share - unsure) < Math.abs(share - ng) || (unsure === ng && share > ng)
+      ? "unsure_sensitivity"
+      : "sensitivity";
   });
   root.querySelector("[data-slot=save]").onclick = () =>
     controls.change({
@@ -49,6 +65,11 @@ function createTuner(root) {
     });
   const orders = [...root.querySelectorAll("[data-order]")];
   for (const button of orders) button.onclick = () => controls.change({ order: button.dataset.order });
+
+  /** Where a sensitivity lies on the slider's present axis, from 0 to 1. */
+  function placeNow(sensitivity) {
+    return placeOf(sensitivity, settings.logit_scale, stops.logitSpan);
+  }
 
   /** Bring a setting to the nearest one that was counted. */
   function snap(next) {
@@ -67,8 +88,10 @@ function createTuner(root) {
   async function receive(bytes, setStateValue, setTriggerValue) {
     tell = setStateValue;
     open = (name) => setTriggerValue("opened", name);
-    const { header: order, rest } = readHeader(bytes);
-    const wanted = readHeader(rest).header.digest;
+    const { header: order, arrays } = unpack(bytes);
+    stops = unpackStops(arrays.sliders.values);
+    const dataset = arrays.dataset.values;
+    const wanted = unpack(dataset).header.digest;
     if (order.revision !== revision) {
       revision = order.revision;
       settled = JSON.stringify(order.settings);
@@ -79,15 +102,15 @@ function createTuner(root) {
       digest = wanted;
       shown = null;
       root.classList.add("loading");
-      const data = await unpackDataset(rest.slice());
+      const data = await unpackDataset(dataset);
       if (digest !== wanted) return; // a newer payload came meanwhile
       const counts = createCounts(data);
       for (const name of ["flips", "gallery"]) root.querySelector(`[data-slot=${name}]`).replaceChildren();
       shown = {
         data,
         counts,
-        scatter: createScatter(root.querySelector("[data-slot=scatter]"), data, counts),
-        curves: createCurves(root, counts),
+        scatter: createScatter(root.querySelector("[data-slot=scatter]"), data, counts, stops.logitSpan),
+        curves: createCurves(root, counts, data.fprLimit),
         gallery: createGallery(root, data, counts, { onOpen: (name) => open(name), onMore: requestPaint }),
         readout: createReadout(root, data, counts),
       };
@@ -96,7 +119,7 @@ function createTuner(root) {
       root.classList.remove("loading");
     }
     if (!shown) return;
-    controls.show(controls.isDragging() ? settings : snap(settings), order.defaults);
+    controls.show(controls.isDragging() ? settings : snap(settings), order.defaults, stops);
     settings = snap(settings);
     drawn = ""; // the theme may have changed
     requestPaint();
@@ -140,12 +163,12 @@ function createTuner(root) {
       const colors = themeColors(root); // this and the canvases' sizes are asked for before anything in the page changes
       scatter.draw(where, settings, colors);
       curves.draw(where, colors);
-      showTicks(root, settings.logit_scale, "score");
+      showTicks(root, settings.logit_scale, "score", stops.logitSpan);
       drawn = wanted;
     }
     readout.show(counts.at(where, unsureStop), settings);
-    scatterBox.style.setProperty("--at", placeOf(settings.sensitivity, settings.logit_scale));
-    scatterBox.style.setProperty("--unsure", placeOf(settings.unsure_sensitivity, settings.logit_scale));
+    scatterBox.style.setProperty("--at", placeNow(settings.sensitivity));
+    scatterBox.style.setProperty("--unsure", placeNow(settings.unsure_sensitivity));
     readout.showPoints(curves.movePoints(where));
     readout.showFlips(gallery.flips(where, saved), settings);
     for (const button of orders) button.setAttribute("aria-pressed", String(button.dataset.order === settings.order));

@@ -1,6 +1,9 @@
 // The numbers, moving with the sliders. Writes text where it changed and nothing else.
 
-function createReadout(root, data, counts) {
+import { formatCount, formatPercent, formatScore, formatSensitivity, UNDEFINED } from "../live/format.js";
+import { NO_DEFECT_IMAGES, NO_GOOD_IMAGES, NO_MASKS, scoresOf } from "./counts.js";
+
+export function createReadout(root, data, counts) {
   const slots = Object.fromEntries([...root.querySelectorAll("[data-slot]")].map((slot) => [slot.dataset.slot, slot]));
 
   function put(name, text, title) {
@@ -15,6 +18,8 @@ function createReadout(root, data, counts) {
   const imageReason = counts.defects ? NO_GOOD_IMAGES : NO_DEFECT_IMAGES;
 
   put("title", data.title, data.title);
+  put("proLimit", String(data.fprLimit));
+  slots.auproHead.title = `Per-region overlap up to ${100 * data.fprLimit} % false positives, after opening with this kernel`;
   put(
     "facts",
     `${formatCount(counts.images)} images: ${formatCount(counts.images - counts.defects)} good, ${formatCount(counts.defects)} defect`,
@@ -46,12 +51,18 @@ function createReadout(root, data, counts) {
         settings.kernel_size > 1 && `opening ${settings.kernel_size} × ${settings.kernel_size}`,
         settings.min_area > 1 && `area ≥ ${formatCount(data.minAreas[measured.area])} px`,
       ].filter(Boolean);
-      put("filters", filters.length ? `What ${filters.join(" and ")} cost` : "What opening and area filter cost (both off)");
+      put(
+        "filters",
+        filters.length ? `What ${filters.join(" and ")} cost` : "What opening and area filter cost (both off)",
+      );
     },
 
     showPoints(points) {
       for (const [id, [x, y]] of Object.entries(points))
-        put(`${id}Point`, `${formatScore(Number.isFinite(x) ? x : null)}, ${formatScore(Number.isFinite(y) ? y : null)}`);
+        put(
+          `${id}Point`,
+          `${formatScore(Number.isFinite(x) ? x : null)}, ${formatScore(Number.isFinite(y) ? y : null)}`,
+        );
     },
 
     showFlips({ changed, right }, settings) {

@@ -2,10 +2,13 @@
 // one row of ticks for each defect kind. What lies left of the line is flagged. Images that no setting flags stand at
 // the right end.
 
+import { placeOf } from "../live/stops.js";
+import { emptied } from "./sheet.js";
+
 const SCATTER_BINS = 100;
 const LABEL_FONT = 10;
 
-function createScatter(canvas, data, counts) {
+export function createScatter(canvas, data, counts, logitSpan) {
   const kinds = [...new Set(data.images.map(({ kind }) => kind))];
   const good = kinds.filter((kind) => data.images.some((image, i) => image.kind === kind && !data.labels[i]));
   const rows = [...good, ...kinds.filter((kind) => !good.includes(kind)).sort()];
@@ -15,7 +18,7 @@ function createScatter(canvas, data, counts) {
     const sheet = emptied(canvas);
     if (!sheet) return;
     const first = counts.imageStops(where);
-    const axis = Float64Array.from(data.sensitivities, (stop) => placeOf(stop, onLogitScale));
+    const axis = Float64Array.from(data.sensitivities, (stop) => placeOf(stop, onLogitScale, logitSpan));
     const places = new Float64Array(first.length).fill(1);
     for (let i = 0; i < first.length; i++) if (first[i] < counts.stops) places[i] = axis[first[i]];
     if (byKind) drawRows(sheet, places, colors);
@@ -46,7 +49,7 @@ function createScatter(canvas, data, counts) {
     const step = height / rows.length;
     context.font = `${LABEL_FONT * ratio}px ${colors.font}`;
     context.textBaseline = "middle";
-    rows.forEach((kind, row) => {
+    rows.forEach((_, row) => {
       context.fillStyle = colors.axis;
       context.fillRect(0, Math.round((row + 1) * step) - 1, width, 1);
     });

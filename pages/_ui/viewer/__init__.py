@@ -8,17 +8,13 @@ from pathlib import Path
 
 from pages._ui.live import component, mount_settled
 from pages._ui.live.settings import read_settings
+from pages._ui.live.sliders import SLIDERS
 from pages._ui.viewer.payload import SHOWN_SIDE, pack
 from pages._ui.viewer.settings import ViewerSettings
 
 __all__ = ["SHOWN_SIDE", "ViewerSettings", "pack", "read_settings", "viewer"]
 
-_mount = component(
-    "draem_viewer",
-    Path(__file__).parent,
-    *("unpack", "morphology", "scores", "analysis"),
-    *("view", "sources", "drawing", "feet", "panels", "probe", "histogram", "readout", "main"),
-)
+_mount = component("draem_viewer", Path(__file__).parent)
 
 
 def viewer(payload: bytes, settings: ViewerSettings, key: str) -> ViewerSettings:
@@ -26,4 +22,4 @@ def viewer(payload: bytes, settings: ViewerSettings, key: str) -> ViewerSettings
 
     ``settings`` is an order, see ``mount_settled``.
     """
-    return mount_settled(_mount, payload, settings, key)
+    return mount_settled(_mount, {"scene": payload, "sliders": SLIDERS}, settings, key)

@@ -1,9 +1,11 @@
 // One image's map under the present settings: the mask and every number of the readout. Knows no element and no
 // canvas. What depends on the image alone, or on the kernel alone, is kept; the rest is counted anew each frame.
 
-const KERNELS = Array.from({ length: 16 }, (_, i) => 2 * i + 1);
+import { thresholdOf } from "../live/scale.js";
+import { countBits, dropSmallRegions, findRegions, greyOpening, openBitmap, thresholdBitmap } from "./morphology.js";
+import { aurocOf, confusionOf, histogramOf, maskScores, prefixSums } from "./scores.js";
 
-function createAnalysis(scene) {
+export function createAnalysis(scene, { kernelSizes, logitSpan }) {
   const { width, height } = scene.grid;
   const sums = scene.truth && prefixSums(scene.truth);
   const aurocs = new Map(); // kernel → { value, reason } of the opened map
@@ -53,7 +55,7 @@ function createAnalysis(scene) {
 
   function histogram(onLogitScale) {
     if (!histograms.has(onLogitScale))
-      histograms.set(onLogitScale, histogramOf(scene.map, scene.truth, onLogitScale));
+      histograms.set(onLogitScale, histogramOf(scene.map, scene.truth, onLogitScale, logitSpan));
     return histograms.get(onLogitScale);
   }
 
@@ -62,12 +64,12 @@ function createAnalysis(scene) {
     histogram,
     auroc,
     /** The AUROC after opening where it is known already, so that a frame need not wait for it. */
-    knownAuroc: (kernelSize) => (scene.truth ? aurocs.get(kernelSize) ?? null : auroc(kernelSize)),
+    knownAuroc: (kernelSize) => (scene.truth ? (aurocs.get(kernelSize) ?? null) : auroc(kernelSize)),
     /** The kernel nearest to `kernelSize` whose AUROC is not known yet, or undefined. */
     nextUnknown: (kernelSize) =>
-      KERNELS.filter((kernel) => !aurocs.has(kernel)).sort(
-        (a, b) => Math.abs(a - kernelSize) - Math.abs(b - kernelSize),
-      )[0],
+      [...kernelSizes]
+        .filter((kernel) => !aurocs.has(kernel))
+        .sort((a, b) => Math.abs(a - kernelSize) - Math.abs(b - kernelSize))[0],
     maxValue: scene.map.reduce((most, value) => Math.max(most, value), 0),
   };
 }

@@ -1,6 +1,9 @@
 // Draws one panel: its base (the pictures) and its ink (contours and boxes) on a canvas of its own above it, so that a
 // drag redraws only what follows the mask. Knows where the picture lies, but no element beside the two canvases.
 
+import { makeCanvas, outlineOf } from "./sources.js";
+import { placePicture } from "./view.js";
+
 const CRISP_PICTURE = 2; // canvas pixels per source pixel from which pixels are shown as squares
 const CRISP_MAP = 12;
 const BACKDROP = "#15171a";
@@ -12,17 +15,17 @@ const CASING_COLOR = "rgba(0, 0, 0, 0.6)";
 const BOXES_SHOWN = 2000;
 
 /** What changed since the last frame is in `dirty`: view, mask, opacity, contour. */
-function baseIsStale(name, dirty, settings) {
+export function baseIsStale(name, dirty, settings) {
   if (dirty.has("view")) return true;
   if (name === "overlay") return dirty.has("opacity") || (dirty.has("mask") && settings.overlay === "mask");
   return dirty.has("mask") && (name === "mask" || name === "difference");
 }
 
-function inkIsStale(name, dirty) {
+export function inkIsStale(name, dirty) {
   return dirty.has("view") || dirty.has("contour") || (dirty.has("mask") && name === "overlay");
 }
 
-function drawBase({ name, base, width, height }, { sources, settings, pictureSize, view }) {
+export function drawBase({ name, base, width, height }, { sources, settings, pictureSize, view }) {
   const context = base.getContext("2d", { alpha: false });
   const place = placePicture(view, pictureSize, width, height);
   const draw = (levels, crisp) => drawLevels(context, levels, place, width, height, crisp);
@@ -50,7 +53,7 @@ function drawBase({ name, base, width, height }, { sources, settings, pictureSiz
   }
 }
 
-function drawInk({ name, ink, width, height }, { sources, settings, measured, pictureSize, grid, view }) {
+export function drawInk({ name, ink, width, height }, { sources, settings, measured, pictureSize, grid, view }) {
   const context = ink.getContext("2d");
   context.clearRect(0, 0, width, height);
   const place = placePicture(view, pictureSize, width, height);
@@ -89,8 +92,15 @@ function drawLevels(context, levels, place, width, height, crisp) {
   if (right <= left || bottom <= top) return;
   context.imageSmoothingEnabled = scaleX < crisp;
   context.drawImage(
-    source, left, top, right - left, bottom - top,
-    place.left + left * scaleX, place.top + top * scaleY, (right - left) * scaleX, (bottom - top) * scaleY,
+    source,
+    left,
+    top,
+    right - left,
+    bottom - top,
+    place.left + left * scaleX,
+    place.top + top * scaleY,
+    (right - left) * scaleX,
+    (bottom - top) * scaleY,
   );
 }
 

@@ -1,7 +1,9 @@
 // The line under each panel: size, colour bar, counts, the overlay's choice, the legend. Knows no canvas.
 
+import { formatCount, formatPercent, formatProbability } from "../live/format.js";
+
 /** `panels` by name; `onOverlay` hears which overlay was chosen. */
-function buildFeet(panels, onOverlay) {
+export function buildFeet(panels, onOverlay) {
   panels.map.foot.innerHTML = `
     <div class="scale"><i class="marker"></i><div class="ramp"></div>
     <div class="numbers"><span>0</span><span>.25</span><span>.5</span><span>.75</span><span>1</span></div></div>`;
@@ -31,7 +33,9 @@ function buildFeet(panels, onOverlay) {
     },
     showMask(measured, scene) {
       const { tp, fp, fn } = measured.confusion ?? {};
-      [tp, fp, fn].forEach((count, i) => (legend[i].textContent = formatCount(count)));
+      [tp, fp, fn].forEach((count, i) => {
+        legend[i].textContent = formatCount(count);
+      });
       const share = measured.flagged / scene.map.length;
       panels.mask.foot.textContent = `${formatCount(measured.flagged)} px, ${formatPercent(share)} of the map`;
     },

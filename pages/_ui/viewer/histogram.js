@@ -1,7 +1,7 @@
 // The map's pixels by value above the sensitivity slider: good ones up, defects down, counts on a log scale.
 // Sensitivity rises to the right, so values fall to the right, and what lies left of the thumb is flagged.
 
-function drawHistogram(canvas, { good, defects }, colors) {
+export function drawHistogram(canvas, { good, defects }, colors) {
   const ratio = window.devicePixelRatio || 1;
   const width = Math.round(canvas.clientWidth * ratio);
   const height = Math.round(canvas.clientHeight * ratio);

@@ -1,6 +1,19 @@
 // Wires one viewer: payload in, frames out, settled settings back. All work is done in an animation frame, at most once
 // a frame, and only for what changed; the server hears of a setting when it has settled.
 
+import { createControls } from "../live/controls.js";
+import { unpackStops } from "../live/stops.js";
+import { showTicks, themeColors } from "../live/theme.js";
+import { unpack } from "../live/unpack.js";
+import { createAnalysis } from "./analysis.js";
+import { drawHistogram } from "./histogram.js";
+import { greyOpening, runsToMask } from "./morphology.js";
+import { createPanels } from "./panels.js";
+import { describeProbe } from "./probe.js";
+import { createReadout } from "./readout.js";
+import { unpackScene } from "./scene.js";
+import { NO_TRUTH } from "./scores.js";
+
 const QUIET = 150; // ms without a frame before idle time is spent on AUROCs that may be asked for next
 
 const viewers = new WeakMap(); // root element → viewer
@@ -15,10 +28,12 @@ export default function ({ data, parentElement, setStateValue }) {
 
 function createViewer(root) {
   let scene = null;
+  let stops = null; // of the sliders
   let analysis = null;
   let settings = null;
   let settled = ""; // the settings that the server knows, as JSON
   let revision = null;
+  /** @type {(name: string, value: unknown) => void} */
   let send = () => {};
   let measured = null;
   let probe = null;
@@ -45,14 +60,16 @@ function createViewer(root) {
 
   function receive(bytes, setStateValue) {
     send = setStateValue;
-    const { header: order, rest } = readHeader(bytes);
-    if (readHeader(rest).header.digest !== scene?.digest) {
-      scene = unpackScene(rest);
-      analysis = createAnalysis(scene);
+    const { header: order, arrays } = unpack(bytes);
+    stops = unpackStops(arrays.sliders.values);
+    const next = unpackScene(arrays.scene.values);
+    if (next.digest !== scene?.digest) {
+      scene = next;
+      analysis = createAnalysis(scene, stops);
       measured = null;
       panels.setScene(scene);
       readout.showScene(scene);
-      controls.allowTruth(scene.truth !== null);
+      controls.allowTruth(scene.truth !== null, NO_TRUTH);
       root.classList.toggle("defects", Boolean(scene.truth?.includes(1)));
     }
     if (order.revision !== revision) {
@@ -60,7 +77,7 @@ function createViewer(root) {
       settled = JSON.stringify(order.settings);
       // a slider that the user holds stays with the user; the release answers this order
       if (!controls.isDragging()) settings = order.settings;
-      controls.show(settings, order.defaults);
+      controls.show(settings, order.defaults, stops);
     }
     panels.setSettings(settings);
     requestPaint("view", "opacity", "contour", "histogram"); // the theme may have changed as well
@@ -110,7 +127,7 @@ function createViewer(root) {
     panels.paint(dirty, measured);
     const raw = analysis.auroc(1); // before asking what is known: with kernel 1 it is the opened one too
     const opened = analysis.knownAuroc(settings.kernel_size);
-    readout.show(measured, settings, scene, analysis.maxValue, raw, opened);
+    readout.show(measured, scene, analysis.maxValue, raw, opened);
     if (dirty.has("histogram")) paintHistogram();
     if (dirty.has("probe") || dirty.has("view") || probe) showProbe();
     dirty.clear();
@@ -128,7 +145,7 @@ function createViewer(root) {
 
   function paintHistogram() {
     drawHistogram(histogram, analysis.histogram(settings.logit_scale), themeColors(root));
-    showTicks(root, settings.logit_scale, "p =");
+    showTicks(root, settings.logit_scale, "p =", stops.logitSpan);
   }
 
   function showProbe() {

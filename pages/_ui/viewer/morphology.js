@@ -4,13 +4,31 @@
 // A mask is a bitmap: rows of 32-bit words, pixel x of a row in bit x & 31 of word x >> 5, bits past the width 0.
 // So one AND works on 32 pixels, and a mask of 1024² is opened in about a millisecond whatever the kernel.
 
-function makeBitmap(width, height) {
+/**
+ * @typedef {{ width: number, height: number, words: number, bits: Int32Array }} Bitmap
+ * @typedef {{ left: number, top: number, right: number, bottom: number, area: number }} Region
+ * @typedef {{ rows: number[], starts: number[], ends: number[], owners: number[] | Int32Array, count: number }} Runs
+ */
+
+/**
+ * @param {number} width
+ * @param {number} height
+ * @returns {Bitmap}
+ */
+export function makeBitmap(width, height) {
   const words = (width + 31) >> 5;
   return { width, height, words, bits: new Int32Array(words * height) };
 }
 
-/** values > threshold, strictly. */
-function thresholdBitmap(values, width, height, threshold) {
+/**
+ * values > threshold, strictly.
+ *
+ * @param {ArrayLike<number>} values
+ * @param {number} width
+ * @param {number} height
+ * @param {number} threshold
+ */
+export function thresholdBitmap(values, width, height, threshold) {
   const bitmap = makeBitmap(width, height);
   const { bits, words } = bitmap;
   for (let y = 0; y < height; y++) {
@@ -25,7 +43,8 @@ function thresholdBitmap(values, width, height, threshold) {
   return bitmap;
 }
 
-function countBits(bits) {
+/** @param {Int32Array} bits */
+export function countBits(bits) {
   let total = 0;
   for (let i = 0; i < bits.length; i++) {
     let word = bits[i];
@@ -41,8 +60,12 @@ function countBits(bits) {
  * Opening with a size × size square. Erosion leaves a pixel where the square that starts there fits into the mask
  * and the picture; dilation puts the squares back. Both double their reach (1, 2, 4, … pixels), so a size of 31
  * takes five steps an axis.
+ *
+ * @param {Bitmap} bitmap
+ * @param {number} size
+ * @returns {Bitmap}
  */
-function openBitmap(bitmap, size) {
+export function openBitmap(bitmap, size) {
   const { width, height, words } = bitmap;
   const opened = { ...bitmap, bits: bitmap.bits.slice() };
   if (size === 1) return opened;
@@ -54,7 +77,11 @@ function openBitmap(bitmap, size) {
   return opened;
 }
 
-/** Steps whose sum is size − 1, none longer than one more than the sum of those before it. */
+/**
+ * Steps whose sum is size − 1, none longer than one more than the sum of those before it.
+ *
+ * @param {number} size
+ */
 function doublings(size) {
   const steps = [];
   for (let covered = 1; covered < size; ) {
@@ -65,7 +92,13 @@ function doublings(size) {
   return steps;
 }
 
-/** Each pixel AND the one `step` (≤ 16) to its right; past the row's end is background. */
+/**
+ * Each pixel AND the one `step` (≤ 16) to its right; past the row's end is background.
+ *
+ * @param {Int32Array} bits
+ * @param {number} words
+ * @param {number} step
+ */
 function erodeAlongRows(bits, words, step) {
   for (let i = 0; i < bits.length; i++) {
     const next = (i + 1) % words === 0 ? 0 : bits[i + 1];
@@ -73,7 +106,13 @@ function erodeAlongRows(bits, words, step) {
   }
 }
 
-/** Each pixel OR the one `step` (≤ 16) to its left. */
+/**
+ * Each pixel OR the one `step` (≤ 16) to its left.
+ *
+ * @param {Int32Array} bits
+ * @param {number} words
+ * @param {number} step
+ */
 function dilateAlongRows(bits, words, step) {
   for (let i = bits.length - 1; i >= 0; i--) {
     const previous = i % words === 0 ? 0 : bits[i - 1];
@@ -81,14 +120,26 @@ function dilateAlongRows(bits, words, step) {
   }
 }
 
-/** Each pixel AND the one `step` rows below. */
+/**
+ * Each pixel AND the one `step` rows below.
+ *
+ * @param {Int32Array} bits
+ * @param {number} words
+ * @param {number} step
+ */
 function erodeAlongColumns(bits, words, step) {
   const reach = step * words;
   for (let i = 0; i < bits.length - reach; i++) bits[i] &= bits[i + reach];
   bits.fill(0, Math.max(0, bits.length - reach));
 }
 
-/** Each pixel OR the one `step` rows above. */
+/**
+ * Each pixel OR the one `step` rows above.
+ *
+ * @param {Int32Array} bits
+ * @param {number} words
+ * @param {number} step
+ */
 function dilateAlongColumns(bits, words, step) {
   const reach = step * words;
   for (let i = bits.length - 1; i >= reach; i--) bits[i] |= bits[i - reach];
@@ -99,8 +150,11 @@ function dilateAlongColumns(bits, words, step) {
  *
  * Returns { runs, regions }: run i covers pixels starts[i] ≤ x < ends[i] of row rows[i] and belongs to region
  * owners[i]; a region is { left, top, right, bottom, area }, right and bottom exclusive, in order of first pixel.
+ *
+ * @param {Bitmap} bitmap
+ * @returns {{ runs: Runs, regions: Region[] }}
  */
-function findRegions(bitmap) {
+export function findRegions(bitmap) {
   const runs = findRuns(bitmap);
   const parents = joinRuns(runs);
   const regions = [];
@@ -122,11 +176,18 @@ function findRegions(bitmap) {
   return { runs, regions };
 }
 
-/** The same without the regions of fewer than `minArea` pixels; region numbers are closed up. */
-function dropSmallRegions({ runs, regions }, minArea) {
+/**
+ * The same without the regions of fewer than `minArea` pixels; region numbers are closed up.
+ *
+ * @param {{ runs: Runs, regions: Region[] }} found
+ * @param {number} minArea
+ * @returns {{ runs: Runs, regions: Region[] }}
+ */
+export function dropSmallRegions({ runs, regions }, minArea) {
   const kept = regions.filter((region) => region.area >= minArea);
   if (kept.length === regions.length) return { runs, regions };
   const numbers = new Map(kept.map((region, number) => [region, number]));
+  /** @type {Runs & { owners: number[] }} */
   const out = { rows: [], starts: [], ends: [], owners: [], count: 0 };
   for (let i = 0; i < runs.count; i++) {
     const number = numbers.get(regions[runs.owners[i]]);
@@ -140,7 +201,11 @@ function dropSmallRegions({ runs, regions }, minArea) {
   return { runs: out, regions: kept };
 }
 
-function findRuns({ width, height, words, bits }) {
+/**
+ * @param {Bitmap} bitmap
+ * @returns {Runs}
+ */
+export function findRuns({ width, height, words, bits }) {
   const rows = [];
   const starts = [];
   const ends = [];
@@ -165,10 +230,14 @@ function findRuns({ width, height, words, bits }) {
     }
     if (open) ends.push(width);
   }
-  return { rows, starts, ends, owners: null, count: rows.length };
+  return { rows, starts, ends, owners: [], count: rows.length };
 }
 
-/** Union-find over the runs: one that touches a run of the row above, corners included, joins it. */
+/**
+ * Union-find over the runs: one that touches a run of the row above, corners included, joins it.
+ *
+ * @param {Runs} runs
+ */
 function joinRuns({ rows, starts, ends, count }) {
   const parents = new Int32Array(count);
   let above = 0; // first run of the row above that may still touch
@@ -185,6 +254,10 @@ function joinRuns({ rows, starts, ends, count }) {
   return parents;
 }
 
+/**
+ * @param {Int32Array} parents
+ * @param {number} run
+ */
 function rootOf(parents, run) {
   while (parents[run] !== run) {
     parents[run] = parents[parents[run]];
@@ -193,8 +266,14 @@ function rootOf(parents, run) {
   return run;
 }
 
-/** The runs as one byte a pixel, 1 = flagged. */
-function runsToMask({ rows, starts, ends, count }, width, height) {
+/**
+ * The runs as one byte a pixel, 1 = flagged.
+ *
+ * @param {Runs} runs
+ * @param {number} width
+ * @param {number} height
+ */
+export function runsToMask({ rows, starts, ends, count }, width, height) {
   const mask = new Uint8Array(width * height);
   for (let i = 0; i < count; i++) mask.fill(1, rows[i] * width + starts[i], rows[i] * width + ends[i]);
   return mask;
@@ -204,8 +283,13 @@ function runsToMask({ rows, starts, ends, count }, width, height) {
  * Grey opening with −∞ outside: the highest threshold at which each pixel survives the binary opening, so its AUROC
  * is that of the opened masks over all thresholds. Minimum over each size × size window inside the picture, then
  * the maximum of the windows that hold a pixel, got as the minimum of the negatives.
+ *
+ * @param {Float32Array} values
+ * @param {number} width
+ * @param {number} height
+ * @param {number} size
  */
-function greyOpening(values, width, height, size) {
+export function greyOpening(values, width, height, size) {
   if (size === 1) return values;
   if (size > width || size > height) return new Float32Array(values.length).fill(-Infinity);
   const innerWidth = width - size + 1;
@@ -215,6 +299,7 @@ function greyOpening(values, width, height, size) {
   return negated(minAlongRows(mirrored, innerWidth, height, size, size - 1));
 }
 
+/** @param {Float32Array} values */
 function negated(values) {
   for (let i = 0; i < values.length; i++) values[i] = -values[i];
   return values;
@@ -223,6 +308,12 @@ function negated(values) {
 /**
  * Minimum of each window of `size` pixels along the rows, `margin` pixels of +∞ added at both ends. By van Herk: in
  * blocks of `size`, a window is the tail of one block and the head of the next, so three comparisons a pixel do.
+ *
+ * @param {Float32Array} values
+ * @param {number} width
+ * @param {number} height
+ * @param {number} size
+ * @param {number} margin
  */
 function minAlongRows(values, width, height, size, margin) {
   const length = width + 2 * margin;
@@ -248,13 +339,22 @@ function minAlongRows(values, width, height, size, margin) {
   return out;
 }
 
-/** The same along the columns, a whole row of them at a time to walk the memory in order. */
+/**
+ * The same along the columns, a whole row of them at a time to walk the memory in order.
+ *
+ * @param {Float32Array} values
+ * @param {number} width
+ * @param {number} height
+ * @param {number} size
+ * @param {number} margin
+ */
 function minAlongColumns(values, width, height, size, margin) {
   const outHeight = height + 2 * margin - size + 1;
   const out = new Float32Array(width * outHeight);
   const outside = new Float32Array(width).fill(Infinity);
   const tails = new Float32Array(width * size);
   const head = new Float32Array(width);
+  /** @param {number} y */
   const rowAt = (y) =>
     y < margin || y >= margin + height ? outside : values.subarray((y - margin) * width, (y - margin + 1) * width);
   for (let start = 0; start < outHeight; start += size) {

@@ -1,6 +1,11 @@
 // The linked panels: each draws its own picture of the scene under one shared view, and pointing at one points at all.
 // Knows sources and settings; knows no slider and no server.
 
+import { baseIsStale, drawBase, drawInk, inkIsStale } from "./drawing.js";
+import { buildFeet } from "./feet.js";
+import { createSources } from "./sources.js";
+import { limitView, placePicture, viewOfBox, WHOLE_PICTURE, zoomAround } from "./view.js";
+
 const PANELS = [
   { name: "original", title: "Original" },
   { name: "reconstruction", title: "Reconstruction" },
@@ -10,7 +15,7 @@ const PANELS = [
   { name: "difference", title: "Difference" },
 ];
 
-function createPanels(root, { requestPaint, onProbe, onView, onOverlay }) {
+export function createPanels(root, { requestPaint, onProbe, onView, onOverlay }) {
   const template = root.querySelector("template");
   const board = root.querySelector(".board");
   const readout = root.querySelector(".readout");

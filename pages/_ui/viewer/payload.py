@@ -1,15 +1,11 @@
-"""One image and its map as the bytes that the viewer's JavaScript unpacks.
+"""One image and its map as the viewer's payload. Knows no Streamlit and no settings."""
 
-Layout: uint32 length of the header, the header as JSON padded with spaces to 4 bytes, then the raw arrays, each
-starting on a multiple of 4. Knows no Streamlit and no settings.
-"""
-
-import hashlib
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from pages._ui.live.payload import padded, with_header
+from pages._ui.live import payload
 
 SHOWN_SIDE = 2048  # longest side in pixels that is sent to the browser; hovering still names the picture's own
 
@@ -34,30 +30,23 @@ def pack(
 
     Raises ValueError where a shape or a range is not so.
     """
-    height, width = anomaly_map.shape
     _check(image, reconstruction, anomaly_map, gt_mask, colormap)
-    shown = _shrink(image)
     arrays = {
         "map": anomaly_map.astype(np.float32) + np.float32(0),  # −0 becomes 0: the browser sorts floats by their bits
-        "picture": shown,
+        "picture": _shrink(image),
         "reconstruction": np.rint(np.clip(reconstruction, 0, 1) * 255).astype(np.uint8),
         "colormap": colormap.astype(np.uint8),
     }
     if gt_mask is not None:
         arrays["truth"] = gt_mask.astype(np.uint8)
-    blobs = {name: np.ascontiguousarray(array).tobytes() for name, array in arrays.items()}
-    body = b"".join(padded(blob) for blob in blobs.values())
-    header = {
+    header: dict[str, Any] = {
         "title": title,
         "score": float(image_score),
         "rule": score_rule,
         "picture": {"width": image.shape[1], "height": image.shape[0]},
-        "shown": {"width": shown.shape[1], "height": shown.shape[0]},
-        "grid": {"width": width, "height": height},
-        "arrays": [[name, len(blob)] for name, blob in blobs.items()],
-        "digest": hashlib.blake2b(body, digest_size=12).hexdigest(),
     }
-    return with_header(header, body)
+    header["digest"] = payload.digest_of(header, arrays)
+    return payload.pack(header, arrays)
 
 
 def _shrink(image: np.ndarray) -> np.ndarray:

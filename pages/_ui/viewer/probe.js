@@ -1,6 +1,8 @@
 // The pixel under the pointer in words: one line, and a short text for each panel. Pure.
 
-function describeProbe({ u, v }, scene, measured) {
+import { formatLogit, formatProbability } from "../live/format.js";
+
+export function describeProbe({ u, v }, scene, measured) {
   const { width, height } = scene.grid;
   const column = Math.floor(u * width);
   const row = Math.floor(v * height);
@@ -11,8 +13,7 @@ function describeProbe({ u, v }, scene, measured) {
   const x = Math.floor(u * scene.pictureSize.width);
   const y = Math.floor(v * scene.pictureSize.height);
   const truth = scene.truth ? (scene.truth[at] ? "defect" : "good") : null;
-  const shownAt =
-    Math.floor(v * scene.shown.height) * scene.shown.width + Math.floor(u * scene.shown.width);
+  const shownAt = Math.floor(v * scene.shown.height) * scene.shown.width + Math.floor(u * scene.shown.width);
   const line = [`x ${x}, y ${y}`, `map ${column}, ${row}`, probability, `logit ${formatLogit(value)}`];
   if (truth) line.push(`truth: ${truth}`);
   return {

@@ -1,8 +1,10 @@
 // The numbers beside the sliders, moving with the picture. Writes text where it changed and nothing else.
 
+import { formatCount, formatPercent, formatProbability, formatScore, UNDEFINED } from "../live/format.js";
+
 const LISTED_REGIONS = 5;
 
-function createReadout(root, { onRegion }) {
+export function createReadout(root, { onRegion }) {
   const slots = Object.fromEntries([...root.querySelectorAll("[data-slot]")].map((slot) => [slot.dataset.slot, slot]));
   const rows = buildRegionRows(slots.regionRows, onRegion);
 
@@ -26,7 +28,7 @@ function createReadout(root, { onRegion }) {
     },
 
     /** `measured` from the analysis; `raw` and `opened` are AUROCs, `opened` null while it is not known yet. */
-    show(measured, settings, scene, maxValue, raw, opened) {
+    show(measured, scene, maxValue, raw, opened) {
       const { kernelSize, minArea, regions } = measured;
       slots.verdict.dataset.verdict = measured.verdict;
       put("verdictWord", measured.verdict);
@@ -54,7 +56,10 @@ function createReadout(root, { onRegion }) {
       const { regions, flagged, scores } = measured;
       const count = regions.length === 1 ? "1 defect region" : `${regions.length} defect regions`;
       const truth = scene.truth && scores.f1.value !== null ? ` F1 ${formatScore(scores.f1.value)}.` : "";
-      put("announce", `${measured.verdict}. ${count}, ${formatPercent(flagged / scene.map.length)} of the area.${truth}`);
+      put(
+        "announce",
+        `${measured.verdict}. ${count}, ${formatPercent(flagged / scene.map.length)} of the area.${truth}`,
+      );
     },
   };
 }

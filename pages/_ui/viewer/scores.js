@@ -1,13 +1,27 @@
 // What a mask and a map score against the ground truth. A score that is not defined is null, never 0; the reason
 // stands beside it.
 
-const NO_TRUTH = "This image has no ground truth";
+import { placeOf } from "../live/stops.js";
+
+/**
+ * @typedef {{ tp: number, fp: number, fn: number, tn: number }} Confusion
+ * @typedef {{ value: number | null, reason: string }} Score
+ */
+
+export const NO_TRUTH = "This image has no ground truth";
 const NO_DEFECT = "Undefined: no defect pixel in this image";
 const NO_GOOD = "Undefined: no good pixel in this image";
 const NOTHING_FLAGGED = "Undefined: the mask is empty";
 
-/** Pixels by (flagged, defect); null without ground truth. `sums` are prefix sums of the truth, see prefixSums. */
-function confusionOf(runs, width, sums) {
+/**
+ * Pixels by (flagged, defect); null without ground truth. `sums` are prefix sums of the truth, see prefixSums.
+ *
+ * @param {Omit<import("./morphology.js").Runs, "owners">} runs
+ * @param {number} width
+ * @param {Int32Array | null} sums
+ * @returns {Confusion | null}
+ */
+export function confusionOf(runs, width, sums) {
   if (!sums) return null;
   let truePositives = 0;
   let flagged = 0;
@@ -23,20 +37,30 @@ function confusionOf(runs, width, sums) {
   return { tp: truePositives, fp: falsePositives, fn: falseNegatives, tn: pixels - flagged - falseNegatives };
 }
 
-/** sums[i] = defect pixels before pixel i. */
-function prefixSums(truth) {
+/**
+ * sums[i] = defect pixels before pixel i.
+ *
+ * @param {Uint8Array} truth
+ */
+export function prefixSums(truth) {
   const sums = new Int32Array(truth.length + 1);
   for (let i = 0; i < truth.length; i++) sums[i + 1] = sums[i] + truth[i];
   return sums;
 }
 
-/** F1, precision, recall and IoU of the mask, each as { value, reason }; null where the denominator is 0. */
-function maskScores(confusion) {
+/**
+ * F1, precision, recall and IoU of the mask, each as { value, reason }; null where the denominator is 0.
+ *
+ * @param {Confusion | null} confusion
+ * @returns {Record<"f1" | "precision" | "recall" | "iou", Score>}
+ */
+export function maskScores(confusion) {
   if (!confusion) {
     const none = { value: null, reason: NO_TRUTH };
     return { f1: none, precision: none, recall: none, iou: none };
   }
   const { tp, fp, fn } = confusion;
+  /** @type {(part: number, whole: number, reason: string) => Score} */
   const ratio = (part, whole, reason) => (whole > 0 ? { value: part / whole, reason: "" } : { value: null, reason });
   return {
     f1: ratio(2 * tp, 2 * tp + fp + fn, NO_DEFECT),
@@ -51,8 +75,12 @@ function maskScores(confusion) {
  *
  * Non-negative floats order like their bits, so (bits, label) packed into one integer and sorted by radix puts the
  * pixels in order with their labels. −∞ (a kernel larger than the picture) stands everywhere or nowhere: one tie.
+ *
+ * @param {Float32Array} values
+ * @param {Uint8Array | null} truth
+ * @returns {Score}
  */
-function aurocOf(values, truth) {
+export function aurocOf(values, truth) {
   if (!truth) return { value: null, reason: NO_TRUTH };
   const keys = new Uint32Array(values.length);
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
@@ -78,7 +106,11 @@ function aurocOf(values, truth) {
   return { value: doubledArea / (2 * good * defects), reason: "" };
 }
 
-/** Ascending; three passes of 11 bits. */
+/**
+ * Ascending; three passes of 11 bits.
+ *
+ * @param {Uint32Array<ArrayBuffer>} keys
+ */
 function radixSort(keys) {
   let from = keys;
   let to = new Uint32Array(keys.length);
@@ -98,14 +130,20 @@ function radixSort(keys) {
 
 const HISTOGRAM_BINS = 128;
 
-/** Pixels of the map by value, good and defect apart (all good without ground truth), values rising with the bin. */
-function histogramOf(values, truth, onLogitScale) {
+/**
+ * Pixels of the map by value, good and defect apart (all good without ground truth), values rising with the bin.
+ *
+ * @param {Float32Array} values
+ * @param {Uint8Array | null} truth
+ * @param {boolean} onLogitScale
+ * @param {number} logitSpan
+ */
+export function histogramOf(values, truth, onLogitScale, logitSpan) {
   const good = new Uint32Array(HISTOGRAM_BINS);
   const defects = new Uint32Array(HISTOGRAM_BINS);
   for (let i = 0; i < values.length; i++) {
-    const place = onLogitScale ? logit(values[i]) / (2 * LOGIT_SPAN) + 0.5 : values[i];
-    const bin = Math.min(HISTOGRAM_BINS - 1, Math.max(0, Math.floor(place * HISTOGRAM_BINS)));
-    if (truth && truth[i]) defects[bin] += 1;
+    const bin = Math.min(HISTOGRAM_BINS - 1, Math.floor(placeOf(values[i], onLogitScale, logitSpan) * HISTOGRAM_BINS));
+    if (truth?.[i]) defects[bin] += 1;
     else good[bin] += 1;
   }
   return { good, defects };

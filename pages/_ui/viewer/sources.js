@@ -1,12 +1,14 @@
 // A scene's arrays as canvases that the panels draw from, each at its own resolution. Knows no panel and no zoom.
 
+import { findRuns, thresholdBitmap } from "./morphology.js";
+
 const FLAGGED = 0xffffffff; // white
 const MISSED = 0xffff8f64; // ABGR of #648fff
 const FALSE_ALARM = 0xff0061fe; // ABGR of #fe6100; with white the triple stays apart for every kind of colour vision
 const HIT = 0xffffffff;
 const OUTLINE_RUNS = 20000; // beyond this a mask is noise, and its outline costs more than a frame
 
-function makeCanvas(width, height) {
+export function makeCanvas(width, height) {
   return Object.assign(document.createElement("canvas"), { width, height });
 }
 
@@ -46,7 +48,7 @@ function halvings(canvas) {
 }
 
 /** The outline of a set of runs along pixel borders, in map pixels; null where it would be too long to draw. */
-function outlineOf({ rows, starts, ends, count }) {
+export function outlineOf({ rows, starts, ends, count }) {
   if (count > OUTLINE_RUNS) return null;
   const path = new Path2D();
   let above = [];
@@ -82,7 +84,7 @@ function outlineOf({ rows, starts, ends, count }) {
   return path;
 }
 
-function createSources(scene) {
+export function createSources(scene) {
   const { width, height } = scene.grid;
   const mask = makeCanvas(width, height);
   const difference = makeCanvas(width, height);
@@ -91,9 +93,7 @@ function createSources(scene) {
   const missed = scene.truth && Uint32Array.from(scene.truth, (defect) => (defect ? MISSED : 0));
   const truthRuns = scene.truth && findRuns(thresholdBitmap(scene.truth, width, height, 0));
   const put = (canvas, pixels) =>
-    canvas
-      .getContext("2d")
-      .putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width, height), 0, 0);
+    canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width, height), 0, 0);
 
   return {
     picture: halvings(canvasOfRgb(scene.picture, scene.shown.width, scene.shown.height)),

@@ -1,13 +1,7 @@
-// What the drawings share: the sensitivity axis of slider, histogram and threshold lines, with places from 0 (left) to
-// 1, and a canvas to draw on.
-
-function placeOf(sensitivity, onLogitScale) {
-  if (!onLogitScale) return sensitivity;
-  return Math.min(1, Math.max(0, logit(sensitivity) / (2 * LOGIT_SPAN) + 0.5));
-}
+// What the drawings share: a canvas to draw on.
 
 /** An empty canvas as sharp as the screen: { context, width, height, ratio }, null where it is not laid out. */
-function emptied(canvas) {
+export function emptied(canvas) {
   const ratio = window.devicePixelRatio || 1;
   const width = Math.round(canvas.clientWidth * ratio);
   const height = Math.round(canvas.clientHeight * ratio);
