@@ -130,9 +130,9 @@ def test_a_thin_scratch_is_told_and_counted(tmp_path: Path) -> None:
     dataset = with_masks(tmp_path, {"thin": thin, "mixed": mixed, "thick": thick}, (640, 960))
     problems = mask_problems(dataset, grid=SHAPE)
     assert problems == [
-        "1 mask has no pixel on the map's 64 × 96 grid, only defects which count as missed, and their pixels as good "
+        "1 mask has no pixel on the map's 64 × 96 grid; the defects count as missed, their pixels as good "
         '(mask downscaling "any" keeps them): test/hole/thin.png.',
-        "1 mask has defects without a pixel on the map's 64 × 96 grid, which count as missed, and their pixels as good "
+        "1 mask has defects without a pixel on the map's 64 × 96 grid; these count as missed, their pixels as good "
         '(mask downscaling "any" keeps them): test/hole/mixed.png.',
     ]
     assert mask_problems(dataset, grid=SHAPE, downscaling="any") == mask_problems(dataset) == []

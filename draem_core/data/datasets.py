@@ -212,7 +212,7 @@ def mask_problems(
         if regions_below_a_pixel(mask, grid):
             small.append(sample.name)
     on_grid = "" if grid is None else f"on the map's {grid[0]} × {grid[1]} grid"
-    lost = 'which count as missed, and their pixels as good (mask downscaling "any" keeps them)'
+    lost = 'count as missed, their pixels as good (mask downscaling "any" keeps them)'
     return [
         f"{count(len(names), noun)} {consequence}: {some(names)}."
         for names, noun, consequence in (
@@ -231,8 +231,8 @@ def mask_problems(
                 "the mask fits the upright picture",
             ),
             (resized, "mask", "of another size than its picture, stretched over it"),
-            (vanished, "mask", f"{_verb(vanished, 'has', 'have')} no pixel {on_grid}, only defects {lost}"),
-            (thinned, "mask", f"{_verb(thinned, 'has', 'have')} defects without a pixel {on_grid}, {lost}"),
+            (vanished, "mask", f"{_verb(vanished, 'has', 'have')} no pixel {on_grid}; the defects {lost}"),
+            (thinned, "mask", f"{_verb(thinned, 'has', 'have')} defects without a pixel {on_grid}; these {lost}"),
             (small, "picture", f"{_verb(small, 'has', 'have')} defects smaller than one pixel of the map"),
         )
         if names
