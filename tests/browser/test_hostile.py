@@ -86,7 +86,7 @@ def test_the_card_reads_sign_by_sign(page: Page, hostile_url: str, asked_elsewhe
     card = page.locator("[data-testid=stSidebar] table")
     expect(card).to_contain_text(REMOTE)
     cells = card.locator("th, td").all_inner_texts()
-    assert cells.count(REMOTE) == 2  # the name, and what it was trained on
+    assert cells.count(REMOTE) == 3  # the name, and two values of what it was trained on
     assert f"Trained: {REMOTE}" in cells
     assert asked_elsewhere == []
 
