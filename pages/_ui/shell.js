@@ -1,12 +1,16 @@
 // The sidebar's ways: one of them is marked as the current one, also after Streamlit has drawn it anew; where the window
 // is narrow the sidebar folds by itself: at first, when the window becomes narrow, and after a way was taken. And the
 // browser's way back to a page finds it scrolled as a click left it.
-((current) => {
+// biome-ignore lint/correctness/noUnusedVariables: shell.py adds the call, with the page's name
+function leadFrom(current) {
   const NARROW = 1024; // px
   const PATIENCE = 60_000; // ms that a page may take to be as tall as it was
+  /** @param {string} name @returns {HTMLElement | null} */
   const find = (name) => document.querySelector(`[data-testid=${name}]`);
-  const shell = (window.draemShell ??= watch());
-  shell.arrive(current);
+  /** @type {{ draemShell?: { arrive(page: string): void } }} */
+  const kept = /** @type {any} */ (window); // by each script anew: there is one watch for all of them
+  kept.draemShell ??= watch();
+  kept.draemShell.arrive(current);
 
   function watch() {
     let current = "";
@@ -29,7 +33,9 @@
     function fold() {
       const sidebar = find("stSidebar");
       if (sidebar?.dataset.collapsed === "true") return;
-      sidebar?.querySelector("[data-testid=stSidebarCollapseButton] button")?.click();
+      /** @type {HTMLElement | null | undefined} */ (
+        sidebar?.querySelector("[data-testid=stSidebarCollapseButton] button")
+      )?.click();
     }
 
     function foldWhenNarrow() {
@@ -53,7 +59,8 @@
       "click",
       (event) => {
         left.set(location.pathname, find("stMain")?.scrollTop ?? 0);
-        if (window.innerWidth < NARROW && event.target.closest("[class*=st-key-way_] a")) fold();
+        if (window.innerWidth < NARROW && /** @type {Element} */ (event.target).closest("[class*=st-key-way_] a"))
+          fold();
       },
       { capture: true },
     );
@@ -73,4 +80,4 @@
       },
     };
   }
-})
+}

@@ -88,7 +88,7 @@ def start_window(page: str) -> None:
 def _lead(current: str) -> None:
     """Mark one way of the navigation as the current one, and fold the sidebar where the window is narrow."""
     script = (Path(__file__).parent / "shell.js").read_text("utf-8")
-    st.html(f"<script>{script}({json.dumps(current)})</script>", unsafe_allow_javascript=True)
+    st.html(f"<script>{script}\nleadFrom({json.dumps(current)})</script>", unsafe_allow_javascript=True)
 
 
 def start_page(page: str) -> Workspace | None:
