@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))  # this checkout's library, wherever it is run fro
 from draem_core import Predictor, load_checkpoint  # noqa: E402
 from draem_core.data.datasets import open_dataset  # noqa: E402
 from draem_core.data.demo import CATEGORIES, make_demo  # noqa: E402
-from draem_core.devices import describe_machine  # noqa: E402
+from draem_core.inference.devices import describe_machine  # noqa: E402
 from draem_core.scoring import METRIC_NAMES, score_dataset  # noqa: E402
 
 

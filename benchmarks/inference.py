@@ -26,9 +26,9 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's library, wherever it is run from
 
 from draem_core import Card, Checkpoint, Prediction, Predictor, load_checkpoint
-from draem_core.devices import describe_machine, has_fast_bfloat16
+from draem_core.inference.devices import describe_machine, has_fast_bfloat16
+from draem_core.inference.precision import Precision, check_picture
 from draem_core.models import Draem
-from draem_core.precision import Precision, check_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCHES = (1, 8)

@@ -20,7 +20,7 @@ from draem_core.errors import DraemError
 from draem_core.figure_command import figure_command
 from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference import Predictor
-from draem_core.precision import Precision
+from draem_core.inference.precision import Precision
 from draem_core.recipe import load_recipe
 from draem_core.scoring import METRIC_NAMES, score_dataset
 from draem_core.terminal import (

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from draem_core.checkpoints import Checkpoint
-from draem_core.devices import describe_machine, devices, has_fast_bfloat16, pick_device, processor_features
 from draem_core.inference import Predictor
+from draem_core.inference.devices import describe_machine, devices, has_fast_bfloat16, pick_device, processor_features
 from draem_core.models import Draem
 from draem_core.models.fused import onednn_convolves
 from draem_core.types import Card

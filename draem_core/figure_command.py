@@ -16,9 +16,9 @@ from draem_core.data.depth import depth_note
 from draem_core.data.images import read_with_highest
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
+from draem_core.inference.precision import Precision
 from draem_core.inside.stages import mask_stages, trace
 from draem_core.postprocess import PostProcess
-from draem_core.precision import Precision
 from draem_core.terminal import note_assumptions, say
 
 

@@ -27,18 +27,9 @@ from draem_core.calibration import normalised_pixel
 from draem_core.disk import remedy
 from draem_core.errors import RecipeError
 from draem_core.grid_mask import MaskDownscaling
+from draem_core.inference.precision import Precision
 from draem_core.postprocess import PostProcess
-from draem_core.precision import Precision
-from draem_core.types import (
-    Calibration,
-    Card,
-    ColorOrder,
-    ConcatOrder,
-    Flavour,
-    Normalisation,
-    ResizeFilter,
-    ScoreRule,
-)
+from draem_core.types import Calibration, Card, ColorOrder, ConcatOrder, Flavour, Normalisation, ResizeFilter, ScoreRule
 
 APP_VERSION = "0.1.0"
 RECIPE_VERSION: Literal[1] = 1

@@ -16,8 +16,8 @@ from pydantic.fields import FieldInfo
 from draem_core.data.datasets import open_dataset
 from draem_core.data.pictures import load_pictures
 from draem_core.data.textures import load_textures
-from draem_core.devices import keep_freed_memory
 from draem_core.durations import spoken_time
+from draem_core.inference.devices import keep_freed_memory
 from draem_core.terminal import complain, note, progress_bar, say
 from draem_core.training.batches import held_out_of
 from draem_core.training.config import TrainConfig, make_config

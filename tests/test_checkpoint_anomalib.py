@@ -14,10 +14,10 @@ from draem_core.apply import open_recipe
 from draem_core.calibration import normalised_image, normalised_pixel
 from draem_core.errors import RecipeError
 from draem_core.inference import network_input
+from draem_core.inference.resize import resize_picture
 from draem_core.inside.stages import trace
 from draem_core.inside.switches import Switches, predict_switched
 from draem_core.recipe import Computation, Recipe, check_card, load_recipe, recipe_json, save_recipe
-from draem_core.resize import resize_picture
 from draem_core.scoring.keys import network_key
 from draem_core.training.build import new_network
 from draem_core.training.config import ConfigError, TrainConfig

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from draem_core import precision
 from draem_core.errors import DraemError
+from draem_core.inference import precision
+from draem_core.inference.precision import check_picture, prepare_network, short_floats
 from draem_core.models import Draem, fused
-from draem_core.precision import check_picture, prepare_network, short_floats
 
 CPU = torch.device("cpu")
 SIZE = (64, 64)

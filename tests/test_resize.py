@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from draem_core.resize import resize_picture
+from draem_core.inference.resize import resize_picture
 
 # cv2.resize(picture, ..., interpolation=cv2.INTER_LINEAR)[..., 0] of OpenCV 4.10 and 5.0 on the picture below
 OPENCV = {

@@ -20,7 +20,7 @@ from tiny_home import GRID, PICTURE, predict
 from draem_core import Predictor, load_checkpoint, metrics, read_image
 from draem_core.data.datasets import open_dataset
 from draem_core.data.textures import load_textures
-from draem_core.resize import resize_picture
+from draem_core.inference.resize import resize_picture
 from draem_core.synthesis import synthesise
 from draem_core.synthesis.sample import ROTATE_SHARE, Hand, make_sample
 from pages._ui import library, synthetics

@@ -12,10 +12,10 @@ from pathlib import Path
 from draem_core.checkpoints import checkpoint_digest, list_checkpoints, load_checkpoint
 from draem_core.checkpoints.assumptions import assumptions_of
 from draem_core.checkpoints.files import PAIR_SUFFIXES, pair_of, parts_of
-from draem_core.devices import pick_device
 from draem_core.errors import CheckpointError, DraemError, RecipeError
 from draem_core.inference import Predictor
-from draem_core.precision import Precision
+from draem_core.inference.devices import pick_device
+from draem_core.inference.precision import Precision
 from draem_core.recipe import Recipe, RecipeCheckpoint, check_card
 
 PROJECT = Path(__file__).resolve().parents[2]

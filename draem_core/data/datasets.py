@@ -17,13 +17,7 @@ from draem_core.data.folders import Folder, listing, relative, scan, stem_of
 from draem_core.data.images import image_size
 from draem_core.data.layouts import FLAT, GOOD, KNOWN_LAYOUTS, Listing, Split, recognise
 from draem_core.data.left_out import left_out
-from draem_core.data.masks import (
-    lost_regions,
-    orientation,
-    read_defect_pixels,
-    regions_below_a_pixel,
-    to_grid,
-)
+from draem_core.data.masks import lost_regions, orientation, read_defect_pixels, regions_below_a_pixel, to_grid
 from draem_core.data.matching import Masks, told_apart
 from draem_core.data.wording import as_text, count, is_text, some
 from draem_core.errors import DatasetError, ImageError

@@ -1,6 +1,6 @@
 """A quick copy of a DRAEM network for inference: batch-norm folded, channels last, most layers in a short float.
 
-Same numbers as the network it is made from, up to rounding; `draem_core.precision` measures how far up to.
+Same numbers as the network it is made from, up to rounding; `draem_core.inference.precision` measures how far up to.
 Knows no images, no files and no thresholds.
 """
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from draem_core.checkpoints import load_checkpoint
-from draem_core.devices import describe_machine
+from draem_core.inference.devices import describe_machine
 from draem_core.models import Draem
 from draem_core.models.sspcab import SSPCAB
 from draem_core.training.config import ConfigError, TrainConfig

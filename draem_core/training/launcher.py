@@ -18,9 +18,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from draem_core.atomic import write_atomically
-from draem_core.devices import devices
 from draem_core.disk import is_reserved
 from draem_core.errors import DraemError
+from draem_core.inference.devices import devices
 from draem_core.training.alone import writer_of
 from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
 from draem_core.training.line import Line, Ticket

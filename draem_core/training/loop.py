@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from draem_core.devices import pick_device
 from draem_core.errors import DraemError
+from draem_core.inference.devices import pick_device
 from draem_core.synthesis import synthesise
 from draem_core.training.alone import alone_in
 from draem_core.training.batches import batches, hold_out, random_crops

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from draem_core.data.datasets import Dataset
+from draem_core.inference.precision import Precision
 from draem_core.inside.over_dataset import AS_IT_IS, DIFFERENCE, SWITCHED, Comparison, compare_over_dataset
 from draem_core.inside.switches import Switches
-from draem_core.precision import Precision
 from draem_core.scoring.keys import Stamp, score_key
 from pages._ui import library
 from pages._ui.escaping import literal

@@ -7,6 +7,7 @@ import streamlit as st
 
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
+from draem_core.inference.precision import Precision
 from draem_core.inside.switches import (
     AS_TRAINED,
     SKIPS,
@@ -18,7 +19,6 @@ from draem_core.inside.switches import (
     without_discriminator,
 )
 from draem_core.postprocess import PostProcess
-from draem_core.precision import Precision
 from draem_core.render import heatmap, mask_picture
 from draem_core.scoring.keys import network_key
 from draem_core.types import Prediction

@@ -8,11 +8,11 @@ import streamlit as st
 from draem_core.checkpoints import load_checkpoint
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
+from draem_core.inference.resize import resize_picture
 from draem_core.inside.diagram import diagram
 from draem_core.inside.stages import Trace, mask_stages, trace
 from draem_core.inside.switches import AS_TRAINED, Switches, has_sspcab
 from draem_core.postprocess import PostProcess
-from draem_core.resize import resize_picture
 from draem_core.scoring.keys import Stamp, network_key
 from draem_core.types import ResizeFilter
 from pages._ui.byte_cache import MB, cached_by_bytes, size_of

@@ -34,7 +34,7 @@ from draem_core.data.wording import count, is_text
 from draem_core.diagnostics import Figures, Finding, diagnose
 from draem_core.errors import DraemError, ImageError
 from draem_core.inference import Predictor
-from draem_core.precision import Precision
+from draem_core.inference.precision import Precision
 from draem_core.render import COLORMAP
 from draem_core.types import Prediction
 from pages._ui.byte_cache import MB, cached_by_bytes

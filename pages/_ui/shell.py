@@ -15,10 +15,10 @@ import streamlit as st
 from PIL import Image
 
 from draem_core.data.datasets import Dataset
-from draem_core.devices import devices
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
-from draem_core.precision import Precision
+from draem_core.inference.devices import devices
+from draem_core.inference.precision import Precision
 from draem_core.render import heatmap
 from pages._ui import address, lesson, library
 from pages._ui.checkpoint_card import render_checkpoint_card

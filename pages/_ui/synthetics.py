@@ -12,8 +12,8 @@ from draem_core.data.datasets import Dataset
 from draem_core.data.textures import load_textures
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
+from draem_core.inference.resize import resize_picture
 from draem_core.postprocess import PostProcess
-from draem_core.resize import resize_picture
 from draem_core.scoring.keys import Stamp, network_key
 from draem_core.synthesis.sample import Kind, Sample, make_sample, mask_shares
 from draem_core.types import Prediction

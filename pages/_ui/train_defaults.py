@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from draem_core.devices import devices
+from draem_core.inference.devices import devices
 
 
 def first_try() -> dict[str, Any]:

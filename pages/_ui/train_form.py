@@ -10,9 +10,9 @@ from typing import Any
 import streamlit as st
 
 from draem_core.data.datasets import Dataset
-from draem_core.devices import devices
 from draem_core.durations import spoken_time
 from draem_core.errors import DraemError
+from draem_core.inference.devices import devices
 from draem_core.training.config import ConfigError, TrainConfig, make_config
 from draem_core.training.launcher import Launcher, as_toml, check_name, device_of
 from draem_core.training.losses import PARTS, LossWeights

@@ -23,8 +23,8 @@ from draem_core.data.demo.fabric import FabricScene
 from draem_core.data.demo.fabric_faults import FABRIC_FAULTS
 from draem_core.data.demo.metal import MetalScene
 from draem_core.data.demo.metal_faults import METAL_FAULTS
-from draem_core.devices import keep_freed_memory
 from draem_core.errors import DatasetError
+from draem_core.inference.devices import keep_freed_memory
 
 Progress = Callable[[int, int], None]
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from draem_core.devices import has_fast_bfloat16
 from draem_core.errors import DraemError
+from draem_core.inference.devices import has_fast_bfloat16
 from draem_core.models import Draem
 from draem_core.models.fast import fast_copy
 from draem_core.models.fused import FusedConv, onednn_convolves

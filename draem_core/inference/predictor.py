@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from draem_core.checkpoints import Checkpoint
-from draem_core.devices import pick_device
 from draem_core.errors import DraemError
+from draem_core.inference.devices import pick_device
+from draem_core.inference.precision import Precision, prepare_network, run_network
+from draem_core.inference.resize import resize_picture
 from draem_core.models import Draem
-from draem_core.precision import Precision, prepare_network, run_network
-from draem_core.resize import resize_picture
 from draem_core.types import Card, Prediction, ScoreRule
 
 SCORE_WINDOW = 21  # pixels, the original's average before the maximum
@@ -33,7 +33,7 @@ class Predictor:
     """
 
     def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: Precision = "auto") -> None:
-        """Prepare the network and check it against plain float32 (see `draem_core.precision`); about three forwards.
+        """Prepare the network and check it against plain float32 (see `precision`); about three forwards.
 
         Args:
             checkpoint: its ``model`` is float32, in eval mode, on the CPU, and stays as it is.
