@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's 
 from draem_core import Card, Checkpoint, Prediction, Predictor, load_checkpoint
 from draem_core.inference.devices import describe_machine, has_fast_bfloat16
 from draem_core.inference.precision import Precision, check_picture
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCHES = (1, 8)

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))  # this checkout's library, wherever it is run fro
 
 from draem_core.data.textures import load_textures  # noqa: E402
 from draem_core.inference.devices import describe_machine, has_fast_bfloat16, keep_freed_memory, pick_device  # noqa: E402
-from draem_core.models import Draem  # noqa: E402
+from draem_core.methods.draem import Draem  # noqa: E402
 from draem_core.synthesis import synthesise  # noqa: E402
 from draem_core.training.config import TrainConfig  # noqa: E402
 from draem_core.training.loop import train  # noqa: E402

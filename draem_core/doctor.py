@@ -10,8 +10,8 @@ import torch
 from draem_core.checkpoints import Checkpoint
 from draem_core.inference import Predictor
 from draem_core.inference.devices import describe_machine, devices, has_fast_bfloat16, pick_device, processor_features
-from draem_core.models import Draem
-from draem_core.models.fused import onednn_convolves
+from draem_core.methods.draem import Draem
+from draem_core.methods.draem.fused import onednn_convolves
 from draem_core.types import Card
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -60,7 +60,7 @@ def _yes_or_no(features: dict[str, bool]) -> list[str]:
 
 
 def _layers_run(dtype: torch.dtype) -> str:
-    """Tell how a quick network's layers run on the processor (see `draem_core.models.fused`)."""
+    """Tell how a quick network's layers run on the processor (see `draem_core.methods.draem.fused`)."""
     if onednn_convolves(dtype):
         return "oneDNN, fused"
     rounded = "" if dtype == torch.float32 else " in float32, rounded"

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from draem_core import Card, Checkpoint, Predictor
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 
 WIDTHS = (8, 4)
 SIZE = (64, 32)

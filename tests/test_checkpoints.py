@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from draem_core.checkpoints import checkpoint_digest, list_checkpoints, load_checkpoint, save_checkpoint
 from draem_core.checkpoints.files import LIMIT_VARIABLE
 from draem_core.errors import CheckpointError
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.types import Calibration, Card
 
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
@@ -561,7 +561,7 @@ BAD_FILES = {
     "code.ckpt": (lambda path: torch.save({"state_dict": Creates()}, path), "code"),
     "code_old.pt": (lambda path: torch.save(Creates(), path, _use_new_zipfile_serialization=False), "code"),
     "code_plain.pckl": (lambda path: path.write_bytes(pickle.dumps(Creates())), "code"),
-    "module.pt": (lambda path: torch.save(network(), path), "draem_core.models.draem.Draem"),
+    "module.pt": (lambda path: torch.save(network(), path), "draem_core.methods.draem.network.Draem"),
     "module_old.pt": (lambda path: torch.save(network(), path, _use_new_zipfile_serialization=False), "state_dict()"),
     "script.pt": (lambda path: zipped(path, ["a/data.pkl", "a/constants.pkl"]), "TorchScript"),
     "allocates.pt": (lambda path: torch.save(Allocates(), path), "bytearray"),

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from draem_core.inside.diagram import diagram
 from draem_core.inside.receptive_field import Box, receptive_field
 from draem_core.inside.stages import trace
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 
 
 @pytest.mark.parametrize("sspcab", [False, True])

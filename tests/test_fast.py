@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from draem_core.models import Draem, fused
-from draem_core.models.coarse_up import CoarseUpConv, spreading
-from draem_core.models.fast import fast_copy
-from draem_core.models.fused import FusedConv, TwoWordConv, onednn_convolves, round_keeping_sums
+from draem_core.methods.draem import Draem, fused
+from draem_core.methods.draem.fast import fast_copy
+from draem_core.methods.draem.fused import FusedConv, TwoWordConv, onednn_convolves, round_keeping_sums
+from draem_core.methods.draem.low_res_upconv import CoarseUpConv, spreading
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 

@@ -15,7 +15,7 @@ from torch import nn
 from draem_core import Card, Checkpoint, DraemError, Predictor, load_checkpoint
 from draem_core.inference import image_score
 from draem_core.inference.resize import resize_picture
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 
 GOLDEN = Path(__file__).resolve().parents[2] / "shared/golden"
 

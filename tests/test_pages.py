@@ -26,7 +26,7 @@ from tiny_home import DEFECTS, FIRST_DEFECT, GOOD, GRID, PICTURE, WIDTHS, predic
 
 from draem_core import CheckpointError, PostProcess, load_checkpoint
 from draem_core.data.datasets import open_dataset, read_mask
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from pages._ui import downloads, library
 from pages._ui.checkpoint_upload import keep_checkpoint
 from pages._ui.downloads import PANELS, render_downloads, safe_stem

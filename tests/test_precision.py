@@ -7,7 +7,7 @@ from torch import nn
 from draem_core.errors import DraemError
 from draem_core.inference import precision
 from draem_core.inference.precision import check_picture, prepare_network, short_floats
-from draem_core.models import Draem, fused
+from draem_core.methods.draem import Draem, fused
 
 CPU = torch.device("cpu")
 SIZE = (64, 64)

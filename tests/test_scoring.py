@@ -18,7 +18,7 @@ from draem_core import Predictor, cli, load_checkpoint
 from draem_core.checkpoints import save_checkpoint
 from draem_core.data.datasets import open_dataset
 from draem_core.errors import DatasetError
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.scoring import METRIC_NAMES, measure, score_dataset
 
 ROOT = Path(__file__).resolve().parents[1]

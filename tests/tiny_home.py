@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from draem_core import Card, Predictor, load_checkpoint, read_image, save_checkpoint
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.types import Prediction
 
 WIDTHS = (8, 4)

@@ -21,7 +21,7 @@ from draem_core.checkpoints.files import (
 )
 from draem_core.checkpoints.reading import RawCheckpoint, read_raw
 from draem_core.checkpoints.structure import Half, Network, halves_in
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.types import Card
 
 

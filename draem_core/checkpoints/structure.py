@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from draem_core.checkpoints.files import refusal, shorten
 from draem_core.checkpoints.reading import Place
-from draem_core.models.discriminative import DiscriminativeSubNetwork
-from draem_core.models.reconstructive import ReconstructiveSubNetwork
+from draem_core.methods.draem.discriminative import DiscriminativeSubNetwork
+from draem_core.methods.draem.reconstructive import ReconstructiveSubNetwork
 from draem_core.types import Flavour
 
 Network = Literal["reconstructive_subnetwork", "discriminative_subnetwork"]

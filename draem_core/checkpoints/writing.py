@@ -9,7 +9,7 @@ from torch import Tensor
 from draem_core.atomic import write_atomically
 from draem_core.checkpoints.files import refusal, shorten
 from draem_core.disk import remedy
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.types import Card
 
 STORED_TYPES = (torch.float32, torch.float16, torch.bfloat16)

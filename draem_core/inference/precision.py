@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from draem_core.errors import DraemError
 from draem_core.inference.devices import has_fast_bfloat16
-from draem_core.models import Draem
-from draem_core.models.fast import fast_copy
-from draem_core.models.fused import FusedConv, onednn_convolves
+from draem_core.methods.draem import Draem
+from draem_core.methods.draem.fast import fast_copy
+from draem_core.methods.draem.fused import FusedConv, onednn_convolves
 from draem_core.types import Normalisation
 
 UsedPrecision = Literal["float32", "bfloat16", "float16"]

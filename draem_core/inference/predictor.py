@@ -17,7 +17,7 @@ from draem_core.errors import DraemError
 from draem_core.inference.devices import pick_device
 from draem_core.inference.precision import Precision, prepare_network, run_network
 from draem_core.inference.resize import resize_picture
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.types import Card, Prediction, ScoreRule
 
 SCORE_WINDOW = 21  # pixels, the original's average before the maximum

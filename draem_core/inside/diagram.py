@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from draem_core.inside.stages import stage_layers, stage_name
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 
 Shape = tuple[int, ...]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from draem_core.inside.stages import stage_layers, stage_name
-from draem_core.models import Draem
-from draem_core.models.sspcab import SSPCAB
+from draem_core.methods.draem import Draem
+from draem_core.methods.draem.sspcab import SSPCAB
 
 Span = tuple[int, int]  # first and last index along an axis
 _AS_LOGITS = ("probabilities", "anomaly_map")

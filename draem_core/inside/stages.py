@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from draem_core.inference import SCORE_WINDOW, Predictor
 from draem_core.inside.switches import AS_TRAINED, Switches, switched
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.postprocess import PostProcess
 from draem_core.types import Prediction
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor, image_score
-from draem_core.models import Draem
-from draem_core.models.sspcab import SSPCAB
+from draem_core.methods.draem import Draem
+from draem_core.methods.draem.sspcab import SSPCAB
 from draem_core.types import ConcatOrder, Prediction, ScoreRule
 
 Pair = Literal["image_and_reconstruction", "image_twice", "swapped"]

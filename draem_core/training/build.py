@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from draem_core.checkpoints import load_checkpoint
 from draem_core.inference.devices import describe_machine
-from draem_core.models import Draem
-from draem_core.models.sspcab import SSPCAB
+from draem_core.methods.draem import Draem
+from draem_core.methods.draem.sspcab import SSPCAB
 from draem_core.training.config import ConfigError, TrainConfig
 from draem_core.types import Card
 

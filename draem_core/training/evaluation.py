@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from draem_core.inference.devices import has_fast_bfloat16
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.training.config import ConfigError, TrainConfig
 
 

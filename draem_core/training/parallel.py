@@ -9,7 +9,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed, nn
 
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 
 PATIENCE = timedelta(hours=2)  # the others wait while the first process judges the test set
 

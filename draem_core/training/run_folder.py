@@ -17,7 +17,7 @@ from draem_core.atomic import write_atomically
 from draem_core.checkpoints import save_checkpoint
 from draem_core.disk import is_reserved
 from draem_core.inference.devices import describe_machine
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.report.cells import table_csv
 from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
 from draem_core.training.journal import Journal, RunFolderError, gone

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from draem_core import metrics
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.synthesis import synthesise
 from draem_core.training.batches import random_crops
 from draem_core.training.config import TrainConfig

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.training.config import TrainConfig
 from draem_core.training.evaluation import run_over
 from draem_core.training.labelled import LabelledImages

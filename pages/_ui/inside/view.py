@@ -9,7 +9,7 @@ import numpy as np
 
 from draem_core.inside.diagram import Diagram
 from draem_core.inside.stages import Stage, Trace
-from draem_core.models import Draem
+from draem_core.methods.draem import Draem
 from draem_core.postprocess import PostProcess
 from pages._ui.inside.painting import Painting
 

@@ -10,10 +10,10 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from draem_core.models.coarse_up import CoarseUpConv
-from draem_core.models.draem import Draem
-from draem_core.models.fused import FusedConv, TwoWordConv, round_keeping_sums
-from draem_core.models.sspcab import SSPCAB
+from draem_core.methods.draem.fused import FusedConv, TwoWordConv, round_keeping_sums
+from draem_core.methods.draem.low_res_upconv import CoarseUpConv
+from draem_core.methods.draem.network import Draem
+from draem_core.methods.draem.sspcab import SSPCAB
 
 # The discriminator looks for small differences of two nearly equal pictures. Where these enter it, where the second one
 # is finished and where the map is, a short float costs more accuracy than everywhere else together.

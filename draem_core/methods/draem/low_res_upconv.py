@@ -6,7 +6,7 @@ Both are linear, so their order may be changed: a quarter of the multiplications
 import torch
 from torch import Tensor, nn
 
-from draem_core.models.fused import FusedConv
+from draem_core.methods.draem.fused import FusedConv
 
 
 class CoarseUpConv(nn.Module):

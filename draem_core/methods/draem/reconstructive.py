@@ -5,8 +5,8 @@ An auto-encoder without skips. Layer names are those of both upstream code bases
 
 from torch import Tensor, nn
 
-from draem_core.models.blocks import double_conv, up_conv
-from draem_core.models.sspcab import SSPCAB
+from draem_core.methods.draem.blocks import double_conv, up_conv
+from draem_core.methods.draem.sspcab import SSPCAB
 
 
 class ReconstructiveEncoder(nn.Module):

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from draem_core.models.discriminative import DiscriminativeSubNetwork
-from draem_core.models.reconstructive import ReconstructiveSubNetwork
+from draem_core.methods.draem.discriminative import DiscriminativeSubNetwork
+from draem_core.methods.draem.reconstructive import ReconstructiveSubNetwork
 from draem_core.types import ConcatOrder
 
 

@@ -1,6 +1,6 @@
 """The one layer a quick network is made of: a convolution with everything behind it folded in.
 
-Knows nothing of DRAEM; `draem_core.models.fast` puts a network together from it.
+Knows nothing of DRAEM; `draem_core.methods.draem.fast` puts a network together from it.
 """
 
 from functools import cache

@@ -6,7 +6,7 @@ A U-Net with skips. Layer names are those of both upstream code bases.
 import torch
 from torch import Tensor, nn
 
-from draem_core.models.blocks import double_conv, up_conv
+from draem_core.methods.draem.blocks import double_conv, up_conv
 
 
 class DiscriminativeEncoder(nn.Module):
