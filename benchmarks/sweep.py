@@ -16,8 +16,8 @@ import numpy as np
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
+from draem_core.evaluation.settings_grid import MIN_AREAS, SettingsGrid
 from draem_core.metrics import Counts, count
-from draem_core.settings_grid import MIN_AREAS, SettingsGrid
 from draem_core.sweep import KERNEL_SIZES, ThresholdSweep
 
 SIDE = 256

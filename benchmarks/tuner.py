@@ -23,7 +23,7 @@ from machinery import QUIET_FLAGS, find_browser, start_server  # noqa: E402
 
 from benchmarks.sweep import draw_dataset  # noqa: E402
 from benchmarks.viewer import RECORDER, drag  # noqa: E402
-from draem_core.settings_grid import SettingsGrid  # noqa: E402
+from draem_core.evaluation.settings_grid import SettingsGrid  # noqa: E402
 from draem_core.sweep import ThresholdSweep  # noqa: E402
 from pages._ui.tuner import Entry, pack  # noqa: E402
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from draem_core.goals import at_most_false_alarms, best_f1, full_recall, least_cost, zones
-from draem_core.tally import SLIDER
-from draem_core.uncertainty import bootstrap_auroc
+from draem_core.evaluation.goals import at_most_false_alarms, best_f1, full_recall, least_cost, zones
+from draem_core.evaluation.histogram import SLIDER
+from draem_core.evaluation.uncertainty import bootstrap_auroc
 
 REPEATS = 5
 

@@ -23,9 +23,9 @@ from pydantic import (
 from pydantic_core import from_json
 
 from draem_core.atomic import write_atomically
-from draem_core.calibration import normalised_pixel
 from draem_core.disk import remedy
 from draem_core.errors import RecipeError
+from draem_core.evaluation.calibration import normalised_pixel
 from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference.precision import Precision
 from draem_core.postprocess import PostProcess

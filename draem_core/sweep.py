@@ -11,10 +11,10 @@ from itertools import zip_longest
 
 import numpy as np
 
+from draem_core.evaluation.histogram import SLIDER, Tally
 from draem_core.grid_mask import GridMask
 from draem_core.metrics import UNDEFINED_F1MAX, Counts, F1Max, Ranking, area_under
 from draem_core.postprocess import PostProcess, checked_map
-from draem_core.tally import SLIDER, Tally
 
 KERNEL_SIZES = tuple(range(1, 32, 2))
 FPR_LIMIT = 0.3

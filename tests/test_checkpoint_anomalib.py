@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from draem_core import PostProcess, Predictor, load_checkpoint
 from draem_core.apply import open_recipe
-from draem_core.calibration import normalised_image, normalised_pixel
 from draem_core.errors import RecipeError
+from draem_core.evaluation.calibration import normalised_image, normalised_pixel
 from draem_core.inference import network_input
 from draem_core.inference.resize import resize_picture
 from draem_core.inside.stages import trace

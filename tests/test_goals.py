@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draem_core.goals import (
+from draem_core.evaluation.goals import (
     Choice,
     NoChoice,
     Zones,
@@ -18,10 +18,10 @@ from draem_core.goals import (
     least_cost,
     zones,
 )
+from draem_core.evaluation.histogram import LOGIT_SLIDER, SLIDER
 from draem_core.metrics import Counts
 from draem_core.recipe import zone_of
 from draem_core.sweep import ThresholdSweep
-from draem_core.tally import LOGIT_SLIDER, SLIDER
 
 # Good images peak at 0.1 … 0.6, one bad one at 0.75; defects at 0.7 … 0.95, one weak one at 0.25.
 GOOD = [0.1, 0.2, 0.3, 0.6, 0.75]

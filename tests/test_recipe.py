@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draem_core.calibration import normalised_pixel
 from draem_core.errors import RecipeError
+from draem_core.evaluation.calibration import normalised_pixel
 from draem_core.postprocess import PostProcess
 from draem_core.recipe import (
     APP_VERSION,

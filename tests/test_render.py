@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from draem_core.calibration import normalised_image, normalised_pixel
+from draem_core.evaluation.calibration import normalised_image, normalised_pixel
 from draem_core.postprocess import PostProcess
 from draem_core.render import COLORMAP, FALSE_ALARM, HIT, MISSED, difference, heatmap, overlay, panels
 from draem_core.types import Calibration, Prediction

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from draem_core.component_tree import component_tree
+from draem_core.evaluation.component_tree import component_tree
+from draem_core.evaluation.settings_grid import EVEN_STOPS, LOGIT_STOPS, MIN_AREAS, STOPS, Outcome, SettingsGrid
 from draem_core.metrics import Counts, count
 from draem_core.postprocess import PostProcess
-from draem_core.settings_grid import EVEN_STOPS, LOGIT_STOPS, MIN_AREAS, STOPS, Outcome, SettingsGrid
 from draem_core.sweep import ThresholdSweep
 
 EIGHT = np.ones((3, 3))

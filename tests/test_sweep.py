@@ -8,10 +8,10 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from draem_core import metrics
+from draem_core.evaluation.histogram import LOGIT_SLIDER, SLIDER, count_positions
 from draem_core.metrics import Counts, count
 from draem_core.postprocess import PostProcess, grey_opening
 from draem_core.sweep import ThresholdSweep
-from draem_core.tally import LOGIT_SLIDER, SLIDER, count_positions
 
 KERNELS = (1, 2, 3, 5, 11)
 # Values on, just above and between the thresholds of the slider, and DRAEM's favourites at both ends.

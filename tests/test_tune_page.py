@@ -18,9 +18,9 @@ from tiny_home import DEFECTS, GOOD
 
 from draem_core import Predictor, load_checkpoint
 from draem_core.data.datasets import open_dataset
+from draem_core.evaluation.settings_grid import SettingsGrid
+from draem_core.evaluation.tuning import TuningSet, count_settings
 from draem_core.scoring import run, score_dataset
-from draem_core.settings_grid import SettingsGrid
-from draem_core.tuning import TuningSet, count_settings
 from pages._ui import scored
 from pages._ui.tuner import TunerSettings
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payloads import unpack
 
+from draem_core.evaluation.settings_grid import SettingsGrid
 from draem_core.postprocess import PostProcess
-from draem_core.settings_grid import SettingsGrid
 from draem_core.sweep import ThresholdSweep
 from pages._ui.live.settings import read_settings
 from pages._ui.tuner import Entry, TunerSettings, pack

@@ -10,10 +10,10 @@ from brightness import BrightnessPredictor, make_category, save
 
 from draem_core.data.datasets import open_dataset, read_mask
 from draem_core.errors import Cancelled, DatasetError, ScoringError
+from draem_core.evaluation.settings_grid import SettingsGrid
+from draem_core.evaluation.tuning import TuningSet, count_settings
 from draem_core.scoring import ScoredDataset, score_dataset
-from draem_core.settings_grid import SettingsGrid
 from draem_core.sweep import Figures, ThresholdSweep
-from draem_core.tuning import TuningSet, count_settings
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from draem_core.evaluation.uncertainty import _resampled_auroc, bootstrap_auroc, bootstrap_counts, cautions, split_half
 from draem_core.metrics import Counts, Ranking
-from draem_core.uncertainty import _resampled_auroc, bootstrap_auroc, bootstrap_counts, cautions, split_half
 
 FIGURES = ["f1", "precision", "recall", "iou", "false_alarm_rate", "accuracy"]
 COUNTS = st.builds(Counts, *[st.integers(0, 30)] * 4)

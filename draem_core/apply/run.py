@@ -18,11 +18,11 @@ from draem_core.apply.drawing import recipe_overlay
 from draem_core.apply.inputs import Source
 from draem_core.apply.regions import picture_regions
 from draem_core.atomic import write_atomically
-from draem_core.calibration import normalised_image, normalised_pixel
 from draem_core.data.depth import depth_note
 from draem_core.data.images import encode_png, read_with_highest
 from draem_core.data.wording import as_text
 from draem_core.errors import ImageError
+from draem_core.evaluation.calibration import normalised_image, normalised_pixel
 from draem_core.inference import Predictor
 from draem_core.postprocess import find_regions, peak, resize_nearest
 from draem_core.recipe import Recipe, Zone

@@ -4,7 +4,7 @@ import io
 import json
 import math
 
-from draem_core.calibration import normalised_pixel
+from draem_core.evaluation.calibration import normalised_pixel
 from draem_core.recipe import recipe_json
 from draem_core.report.cells import CsvWriter
 from draem_core.report.content import Report, ReportImage

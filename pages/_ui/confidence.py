@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from draem_core import goals
-from draem_core.calibration import normalised_pixel
-from draem_core.goals import NoChoice
+from draem_core.evaluation import goals
+from draem_core.evaluation.calibration import normalised_pixel
+from draem_core.evaluation.goals import NoChoice
+from draem_core.evaluation.tuning import TuningSet
+from draem_core.evaluation.uncertainty import Interval, bootstrap_auroc, bootstrap_counts, cautions, split_half
 from draem_core.metrics import Counts, image_auroc
 from draem_core.recipe import raw_sensitivity
-from draem_core.tuning import TuningSet
 from draem_core.types import Card
-from draem_core.uncertainty import Interval, bootstrap_auroc, bootstrap_counts, cautions, split_half
 from pages._ui.escaping import literal
 from pages._ui.goals_panel import take_over, trial_at
 from pages._ui.tuner import TunerSettings

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from draem_core.calibration import normalised_image, normalised_pixel
+from draem_core.evaluation.calibration import normalised_image, normalised_pixel
 from draem_core.types import Card, Prediction
 from pages._ui.viewer import ViewerSettings
 

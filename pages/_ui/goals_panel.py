@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from draem_core import goals
-from draem_core.goals import Choice, NoChoice, Zones
-from draem_core.tuning import TuningSet
+from draem_core.evaluation import goals
+from draem_core.evaluation.goals import Choice, NoChoice, Zones
+from draem_core.evaluation.tuning import TuningSet
 from pages._ui.escaping import literal
 from pages._ui.tuner import TunerSettings
 

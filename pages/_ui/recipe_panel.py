@@ -10,11 +10,11 @@ import streamlit as st
 
 from draem_core.data.images import thumbnail
 from draem_core.errors import RecipeError
+from draem_core.evaluation.uncertainty import bootstrap_auroc, bootstrap_counts, cautions
 from draem_core.inference import Predictor
 from draem_core.postprocess import PostProcess, peak
 from draem_core.recipe import Computation, Measured, Recipe, check_card, parse_recipe, recipe_json
 from draem_core.report import Report, ReportImage, html_report, verdicts_csv, verdicts_json, write_mask_archive
-from draem_core.uncertainty import bootstrap_auroc, bootstrap_counts, cautions
 from pages._ui.escaping import code, literal
 from pages._ui.goals_panel import take_over
 from pages._ui.scored import Scored

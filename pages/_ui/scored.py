@@ -7,10 +7,10 @@ import streamlit as st
 
 from draem_core.data.datasets import Dataset
 from draem_core.durations import spoken_time
+from draem_core.evaluation.tuning import TuningSet, count_settings
 from draem_core.grid_mask import MASK_DOWNSCALINGS, MaskDownscaling
 from draem_core.inference import Predictor
 from draem_core.scoring import ScoredDataset, score_dataset, score_key
-from draem_core.tuning import TuningSet, count_settings
 from pages._ui import library
 from pages._ui.escaping import literal
 from pages._ui.jobs import Job, Jobs, Progress

@@ -19,8 +19,8 @@ from playwright.sync_api import Browser, expect
 from tiny_home import DEFECTS, GOOD
 from tune_driver import Truth, Tune
 
-from draem_core import goals
-from draem_core.settings_grid import SettingsGrid
+from draem_core.evaluation import goals
+from draem_core.evaluation.settings_grid import SettingsGrid
 
 pytestmark = pytest.mark.browser
 

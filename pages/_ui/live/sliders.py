@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from draem_core.settings_grid import EVEN_STOPS, KERNEL_SIZES, LOGIT_SPAN, LOGIT_STOPS, MIN_AREAS
+from draem_core.evaluation.settings_grid import EVEN_STOPS, KERNEL_SIZES, LOGIT_SPAN, LOGIT_STOPS, MIN_AREAS
 from pages._ui.live.payload import pack
 
 SLIDERS = pack(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from draem_core.settings_grid import SettingsGrid
+from draem_core.evaluation.settings_grid import SettingsGrid
 from draem_core.sweep import FPR_LIMIT, Figures
 from pages._ui.live import payload
 

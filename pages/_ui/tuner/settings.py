@@ -5,7 +5,7 @@ from typing import Literal, Self, get_args
 
 import numpy as np
 
-from draem_core.settings_grid import SettingsGrid
+from draem_core.evaluation.settings_grid import SettingsGrid
 from pages._ui.live.settings import LiveSettings, check_share
 
 Order = Literal["wrong", "score", "kind", "erased"]

@@ -11,12 +11,12 @@ from functools import cached_property
 import numba
 import numpy as np
 
-from draem_core.component_tree import ComponentTree, component_tree
+from draem_core.evaluation.component_tree import ComponentTree, component_tree
+from draem_core.evaluation.histogram import TrueRegions
 from draem_core.grid_mask import GridMask
 from draem_core.metrics import Counts
 from draem_core.postprocess import opening
 from draem_core.sweep import KERNEL_SIZES, checked_images
-from draem_core.tally import TrueRegions
 
 LOGIT_SPAN, LOGIT_STEP = 16, 0.05
 

@@ -20,10 +20,10 @@ from draem_core.atomic import write_atomically
 from draem_core.data.datasets import Sample, read_truth
 from draem_core.disk import remedy
 from draem_core.errors import Cancelled, DatasetError, ImageError, ScoringError
+from draem_core.evaluation.settings_grid import SettingsGrid
 from draem_core.grid_mask import GridMask, MaskDownscaling
 from draem_core.metrics import F1Max
 from draem_core.scoring import ScoredDataset
-from draem_core.settings_grid import SettingsGrid
 from draem_core.sweep import Figures, ThresholdSweep
 
 FORMAT = 2  # raise it when the same maps come to give other counts
