@@ -13,10 +13,10 @@ import pandas as pd
 
 from draem_core.checkpoints import Checkpoint
 from draem_core.inference import Predictor
+from draem_core.runs.probes import PROBE_COLUMNS
+from draem_core.runs.replay import figures_of_predictions, look_at
+from draem_core.runs.review import Review
 from draem_core.training.layers import LAYER_COLUMNS
-from draem_core.training.probes import PROBE_COLUMNS
-from draem_core.training.replay import figures_of_predictions, look_at
-from draem_core.training.review import Review
 from draem_core.training.validation import disagreement
 
 Kind = Literal[

@@ -18,6 +18,8 @@ from draem_core.data.pictures import load_pictures
 from draem_core.data.textures import load_textures
 from draem_core.durations import spoken_time
 from draem_core.inference.devices import keep_freed_memory
+from draem_core.runs.run_folder import RunFolder
+from draem_core.runs.tensorboard import TensorBoardLog
 from draem_core.terminal import complain, note, progress_bar, say
 from draem_core.training.batches import held_out_of
 from draem_core.training.config import TrainConfig, make_config
@@ -25,8 +27,6 @@ from draem_core.training.labelled import few_of_each_kind, load_labelled
 from draem_core.training.loop import TrainingStopped, train
 from draem_core.training.parallel import torchrun_rank, torchrun_size
 from draem_core.training.reports import EpochReport, StepReport
-from draem_core.training.run_folder import RunFolder
-from draem_core.training.tensorboard import TensorBoardLog
 from draem_core.training.validation import disagreement
 
 STOPPED = 130  # exit status, as a shell has it for Ctrl-C

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from draem_core.diagnostics import diagnose
-from draem_core.training.review import load_review
+from draem_core.runs.review import load_review
 
 RUNS = Path(__file__).parents[1] / "checkpoints" / "runs"
 

@@ -13,10 +13,10 @@ from tiny_training import SIZE, good_parts, healthy_run, run_config, test_parts
 from draem_core.checkpoints import Checkpoint, load_checkpoint
 from draem_core.diagnostics import Figures, diagnose
 from draem_core.inference import Predictor
+from draem_core.runs.probes import PROBE_COLUMNS, figures_of_probe
+from draem_core.runs.review import load_review
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.training.loop import TrainingError, train
-from draem_core.training.probes import PROBE_COLUMNS, figures_of_probe
-from draem_core.training.review import load_review
 
 EPOCHS = 10
 

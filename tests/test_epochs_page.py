@@ -13,7 +13,7 @@ from tiny_home import write_checkpoint
 from tiny_runs import EPOCHS, PROBES, cut_off, train_tiny
 
 from draem_core.errors import DraemError
-from draem_core.training.review import load_review
+from draem_core.runs.review import load_review
 from pages._ui.replays import allowed_folder, review_folder
 from pages._ui.reviewer import ReviewSettings
 

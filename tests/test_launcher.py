@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from draem_core.runs.progress import read_history, read_newest_steps, read_progress, steps_per_epoch
 from draem_core.training.alone import alone_in
 from draem_core.training.config import TrainConfig, make_config
 from draem_core.training.launcher import Launcher, LaunchError, Stage, as_toml, check_name, device_of
 from draem_core.training.line import Line, LineError
 from draem_core.training.losses import LossWeights
 from draem_core.training.pace import PaceError, measure, measure_apart
-from draem_core.training.progress import read_history, read_newest_steps, read_progress, steps_per_epoch
 from draem_core.training.reports import STEP_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,7 +7,7 @@ import numpy as np
 from draem_core.checkpoints import list_checkpoints
 from draem_core.data.images import encode_png
 from draem_core.data.textures import load_textures
-from draem_core.training.review import find_reviews
+from draem_core.runs.review import find_reviews
 
 ODD = os.fsdecode(b"\xff")
 

@@ -13,12 +13,12 @@ from draem_core.checkpoints import load_checkpoint
 from draem_core.data.datasets import open_dataset
 from draem_core.diagnostics import diagnose
 from draem_core.inference import Predictor
-from draem_core.training.journal import Journal, read_journal
+from draem_core.runs.csv_log import Journal, read_journal
+from draem_core.runs.probes import MADE_UP, choose, choose_probes, small
+from draem_core.runs.replay import epoch_in, review_from_checkpoints
+from draem_core.runs.review import find_reviews, load_review
+from draem_core.runs.run_folder import RunFolderError
 from draem_core.training.labelled import few_of_each_kind, load_labelled
-from draem_core.training.probes import MADE_UP, choose, choose_probes, small
-from draem_core.training.replay import epoch_in, review_from_checkpoints
-from draem_core.training.review import find_reviews, load_review
-from draem_core.training.run_folder import RunFolderError
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from PIL import Image
 from tiny_runs import write_noise_run
 
 from draem_core.render import COLORMAP
-from draem_core.training.review import Review, load_review
-from draem_core.training.run_folder import RunFolderError
+from draem_core.runs.review import Review, load_review
+from draem_core.runs.run_folder import RunFolderError
 from pages._ui.live.settings import read_settings
 from pages._ui.review_exports import animation, strip
 from pages._ui.reviewer import ReviewSettings, nearest_epoch, pack

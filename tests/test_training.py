@@ -28,16 +28,17 @@ from typer.testing import CliRunner
 from draem_core.checkpoints import load_checkpoint
 from draem_core.cli import app
 from draem_core.errors import DraemError
+from draem_core.runs import run_folder
+from draem_core.runs.run_folder import RunFolderError
+from draem_core.runs.tensorboard import TensorBoardLog
 from draem_core.train_command import STOPPED
-from draem_core.training import layers, losses, run_folder
+from draem_core.training import layers, losses
 from draem_core.training.alone import alone_in, writer_of
 from draem_core.training.batches import batches, hold_out, random_crops
 from draem_core.training.config import ConfigError, TrainConfig, make_config
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.loop import TrainingError, TrainingStopped, train
-from draem_core.training.run_folder import RunFolderError
 from draem_core.training.schedule import best_epochs, learning_rate
-from draem_core.training.tensorboard import TensorBoardLog
 from draem_core.training.validation import TestFigures, disagreement, validate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -445,7 +446,7 @@ def test_a_full_disk_keeps_the_last_good_state(tmp_path, images, textures, monke
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         return writing(path, content)
 
-    monkeypatch.setattr("draem_core.training.run_folder.write_atomically", full)
+    monkeypatch.setattr("draem_core.runs.run_folder.write_atomically", full)
     with pytest.raises(OSError, match="No space left"):
         train(config(tmp_path / "run"), images, textures)
     monkeypatch.undo()

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from draem_core.runs.probes import PROBE_COLUMNS, ProbeStore
 from draem_core.training.config import TrainConfig
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.training.loop import train
-from draem_core.training.probes import PROBE_COLUMNS, ProbeStore
 
 SIZE = 32
 EPOCHS, PROBES = 5, 4

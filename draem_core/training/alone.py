@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from draem_core.training.journal import RunFolderError
+from draem_core.runs.csv_log import RunFolderError
 
 try:
     import fcntl

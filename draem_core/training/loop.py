@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from draem_core.errors import DraemError
 from draem_core.inference.devices import pick_device
+from draem_core.runs.recorder import Watch
+from draem_core.runs.run_folder import RunFolder
 from draem_core.synthesis import synthesise
 from draem_core.training.alone import alone_in
 from draem_core.training.batches import batches, hold_out, random_crops
@@ -30,10 +32,8 @@ from draem_core.training.losses import PARTS, DraemLoss, draem_loss
 from draem_core.training.midst import Midst
 from draem_core.training.parallel import Team, team_on
 from draem_core.training.reports import Clock, EpochReport, StepReport
-from draem_core.training.run_folder import RunFolder
 from draem_core.training.schedule import learning_rate, patience_is_spent
 from draem_core.training.validation import judge, validate
-from draem_core.training.watch import Watch
 
 GRADIENT_NORM_LIMIT = 1.0
 SMALLEST_SCALE = 2.0**-14  # of float16's gradients; below it, overflow is no accident

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from draem_core.diagnostics import Finding, diagnose
-from draem_core.training.review import Review
+from draem_core.runs.review import Review
 from pages._ui import library
 from pages._ui.escaping import literal
 from pages._ui.shell import Workspace

@@ -6,9 +6,9 @@ from pathlib import Path
 import streamlit as st
 
 from draem_core.errors import Cancelled, DraemError
-from draem_core.training.replay import epoch_in, review_from_checkpoints
-from draem_core.training.review import Review
-from draem_core.training.run_folder import RunFolderError
+from draem_core.runs.replay import epoch_in, review_from_checkpoints
+from draem_core.runs.review import Review
+from draem_core.runs.run_folder import RunFolderError
 from pages._ui import library, reviews
 from pages._ui.escaping import literal, visible
 from pages._ui.jobs import Job, Jobs, Progress

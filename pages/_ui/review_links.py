@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from draem_core.training.review import Review
+from draem_core.runs.review import Review
 from pages._ui import library
 from pages._ui.escaping import code, literal
 from pages._ui.paths import checkpoint_folder, short_name

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from draem_core.training.review import Review, find_reviews, load_review
-from draem_core.training.run_folder import RunFolderError
+from draem_core.runs.review import Review, find_reviews, load_review
+from draem_core.runs.run_folder import RunFolderError
 from pages._ui import address
 from pages._ui.byte_cache import MB, cached_by_bytes
 from pages._ui.escaping import code, literal, visible

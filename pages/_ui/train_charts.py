@@ -12,8 +12,8 @@ import streamlit as st
 from draem_core.data.images import encode_png
 from draem_core.errors import DraemError
 from draem_core.render import heatmap
-from draem_core.training.progress import read_history, read_newest_steps
-from draem_core.training.review import load_review
+from draem_core.runs.progress import read_history, read_newest_steps
+from draem_core.runs.review import load_review
 
 _HEIGHT = 360
 _SHORTENED = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"

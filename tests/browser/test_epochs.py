@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, expect
 from tiny_runs import EPOCHS, PROBES, SIZE, cut_off, train_tiny, write_noise_run
 
 from draem_core.render import COLORMAP
-from draem_core.training.review import Review, load_review
+from draem_core.runs.review import Review, load_review
 
 pytestmark = pytest.mark.browser
 

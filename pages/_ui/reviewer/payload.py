@@ -15,8 +15,8 @@ from PIL import Image
 
 from draem_core.data.images import encode_png
 from draem_core.render import COLORMAP
-from draem_core.training.review import Review
-from draem_core.training.run_folder import RunFolderError
+from draem_core.runs.review import Review
+from draem_core.runs.run_folder import RunFolderError
 from pages._ui.live import payload
 
 MAX_EPOCHS = 200  # with pictures; of a longer run every second, third … is sent

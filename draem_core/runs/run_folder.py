@@ -20,10 +20,10 @@ from draem_core.inference.devices import describe_machine
 from draem_core.methods.draem import Draem
 from draem_core.report.cells import table_csv
 from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
-from draem_core.training.journal import Journal, RunFolderError, gone
+from draem_core.runs.csv_log import Journal, RunFolderError, gone
 from draem_core.training.layers import LAYER_COLUMNS
-from draem_core.training.probes import PROBE_COLUMNS, ProbeStore
-from draem_core.training.progress import read_history, read_newest_steps
+from draem_core.runs.probes import PROBE_COLUMNS, ProbeStore
+from draem_core.runs.progress import read_history, read_newest_steps
 from draem_core.training.reports import STEP_COLUMNS
 from draem_core.training.schedule import best_epochs, learning_rate
 from draem_core.types import Card

@@ -17,12 +17,12 @@ from torch.nn import functional as F
 from draem_core import metrics as figures
 from draem_core.data.wording import is_text
 from draem_core.training.config import ConfigError, TrainConfig, recorded_config
-from draem_core.training.journal import read_journal
+from draem_core.runs.csv_log import read_journal
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.layers import LAYER_COLUMNS
-from draem_core.training.probes import PROBE_COLUMNS, ProbeStore
+from draem_core.runs.probes import PROBE_COLUMNS, ProbeStore
 from draem_core.training.reports import STEP_COLUMNS
-from draem_core.training.run_folder import RunFolder, RunFolderError
+from draem_core.runs.run_folder import RunFolder, RunFolderError
 from draem_core.training.schedule import BEST_BY, best_epochs
 
 

@@ -13,9 +13,9 @@ from draem_core.training.config import TrainConfig
 from draem_core.training.evaluation import run_over
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.layers import counting_live_channels, weight_spread
-from draem_core.training.probes import choose_probes, figures_of_probe
+from draem_core.runs.probes import choose_probes, figures_of_probe
 from draem_core.training.reports import StepReport
-from draem_core.training.run_folder import RunFolder
+from draem_core.runs.run_folder import RunFolder
 
 
 class Watch:

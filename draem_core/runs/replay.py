@@ -25,9 +25,9 @@ from draem_core.report.cells import table_csv
 from draem_core.training.alone import alone_in
 from draem_core.training.labelled import LabelledImages, few_of_each_kind
 from draem_core.training.layers import counting_live_channels, weight_spread
-from draem_core.training.probes import choose, figures_of_probe
-from draem_core.training.review import Review, load_review
-from draem_core.training.run_folder import RunFolder, RunFolderError, environment
+from draem_core.runs.probes import choose, figures_of_probe
+from draem_core.runs.review import Review, load_review
+from draem_core.runs.run_folder import RunFolder, RunFolderError, environment
 from draem_core.types import Prediction
 
 _NUMBER = re.compile(r"epoch\D{0,2}(\d+)|(?:^|[^a-z])ep?\D?(\d+)", re.IGNORECASE)
