@@ -3,7 +3,7 @@
 import streamlit as st
 
 from draem_core.errors import DraemError
-from draem_core.training.launcher import Launcher
+from draem_core.launch.launcher import Launcher
 from pages._ui import address, library
 from pages._ui.escaping import literal, visible
 from pages._ui.paths import run_folder, short_name

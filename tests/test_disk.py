@@ -12,10 +12,10 @@ from draem_core.checkpoints import save_checkpoint
 from draem_core.data.images import read_image
 from draem_core.disk import is_reserved, remedy
 from draem_core.errors import CheckpointError, ImageError
+from draem_core.launch.launcher import LaunchError, check_name
 from draem_core.report.names import safe_name
 from draem_core.runs.run_folder import RunFolder
 from draem_core.training.config import ConfigError, TrainConfig
-from draem_core.training.launcher import LaunchError, check_name
 
 LONG = "x" * 300
 

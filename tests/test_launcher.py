@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from draem_core.launch.launcher import Launcher, LaunchError, Stage, as_toml, check_name, device_of
+from draem_core.launch.queue import Line, LineError
+from draem_core.launch.run_lock import alone_in
+from draem_core.launch.step_timing import PaceError, measure, measure_apart
 from draem_core.runs.progress import read_history, read_newest_steps, read_progress, steps_per_epoch
-from draem_core.training.alone import alone_in
 from draem_core.training.config import TrainConfig, make_config
-from draem_core.training.launcher import Launcher, LaunchError, Stage, as_toml, check_name, device_of
-from draem_core.training.line import Line, LineError
 from draem_core.training.losses import LossWeights
-from draem_core.training.pace import PaceError, measure, measure_apart
 from draem_core.training.reports import STEP_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -126,7 +126,7 @@ def test_a_run_outlives_the_app_that_started_it_and_can_be_stopped_by_another(
 ) -> None:
     (tmp_path / "config.toml").write_text(as_toml(make("run")))
     app = (
-        "from pathlib import Path; import sys; from draem_core.training.launcher import Launcher, make_config\n"
+        "from pathlib import Path; import sys; from draem_core.launch.launcher import Launcher, make_config\n"
         "Launcher(Path(sys.argv[1])).start(make_config({}, Path(sys.argv[2])))"
     )
     subprocess.run([sys.executable, "-c", app, launcher.runs, tmp_path / "config.toml"], cwd=ROOT, check=True)

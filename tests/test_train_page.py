@@ -15,9 +15,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from draem_core.durations import spoken_time
+from draem_core.launch.launcher import Launcher, as_toml
+from draem_core.launch.queue import Ticket
 from draem_core.training.config import ConfigError, TrainConfig
-from draem_core.training.launcher import Launcher, as_toml
-from draem_core.training.line import Ticket
 from draem_core.training.reports import STEP_COLUMNS
 from pages._ui import train_form
 from pages._ui.spoken import counted

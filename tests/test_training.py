@@ -28,12 +28,12 @@ from typer.testing import CliRunner
 from draem_core.checkpoints import load_checkpoint
 from draem_core.cli import app
 from draem_core.errors import DraemError
+from draem_core.launch.run_lock import alone_in, writer_of
 from draem_core.runs import run_folder
 from draem_core.runs.run_folder import RunFolderError
 from draem_core.runs.tensorboard import TensorBoardLog
 from draem_core.train_command import STOPPED
 from draem_core.training import layers, losses
-from draem_core.training.alone import alone_in, writer_of
 from draem_core.training.batches import batches, hold_out, random_crops
 from draem_core.training.config import ConfigError, TrainConfig, make_config
 from draem_core.training.labelled import LabelledImages
@@ -472,7 +472,7 @@ def test_a_folder_that_vanishes_is_told(tmp_path, images, textures, lost, told):
 
 def test_two_trainings_never_write_to_one_folder(tmp_path, command):
     """Real processes: the second one ends with a sentence, and the lock goes with the first one, killed."""
-    holder = "import sys, time; from pathlib import Path; from draem_core.training.alone import alone_in\n"
+    holder = "import sys, time; from pathlib import Path; from draem_core.launch.run_lock import alone_in\n"
     holder += "with alone_in(Path(sys.argv[1])): print(flush=True); time.sleep(600)"
     first = subprocess.Popen([sys.executable, "-c", holder, tmp_path / "run"], cwd=ROOT, stdout=subprocess.PIPE)
     first.stdout.readline()

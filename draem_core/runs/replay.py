@@ -22,7 +22,7 @@ from draem_core.data.images import read_image
 from draem_core.errors import DatasetError, ImageError
 from draem_core.inference import Predictor, network_input
 from draem_core.report.cells import table_csv
-from draem_core.training.alone import alone_in
+from draem_core.launch.run_lock import alone_in
 from draem_core.training.labelled import LabelledImages, few_of_each_kind
 from draem_core.training.layers import counting_live_channels, weight_spread
 from draem_core.runs.probes import choose, figures_of_probe

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from draem_core.errors import DraemError
 from draem_core.inference.devices import pick_device
+from draem_core.launch.run_lock import alone_in
 from draem_core.runs.recorder import Watch
 from draem_core.runs.run_folder import RunFolder
 from draem_core.synthesis import synthesise
-from draem_core.training.alone import alone_in
 from draem_core.training.batches import batches, hold_out, random_crops
 from draem_core.training.build import card_of_run, new_network, new_optimizer, tap_sspcab
 from draem_core.training.config import ConfigError, TrainConfig

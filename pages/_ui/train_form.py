@@ -13,11 +13,11 @@ from draem_core.data.datasets import Dataset
 from draem_core.durations import spoken_time
 from draem_core.errors import DraemError
 from draem_core.inference.devices import devices
+from draem_core.launch.launcher import Launcher, as_toml, check_name, device_of
+from draem_core.launch.step_timing import measure_apart
 from draem_core.runs.progress import steps_per_epoch
 from draem_core.training.config import ConfigError, TrainConfig, make_config
-from draem_core.training.launcher import Launcher, as_toml, check_name, device_of
 from draem_core.training.losses import PARTS, LossWeights
-from draem_core.training.pace import measure_apart
 from pages._ui import library
 from pages._ui.escaping import literal, visible
 from pages._ui.paths import dataset_roots, short_name

@@ -9,10 +9,10 @@ import streamlit as st
 
 from draem_core.durations import spoken_time
 from draem_core.errors import DraemError
+from draem_core.launch.launcher import Launcher, Stage, Standing, device_of
 from draem_core.runs.progress import Progress, read_history, read_progress
 from draem_core.runs.review import load_review
 from draem_core.training.config import TrainConfig
-from draem_core.training.launcher import Launcher, Stage, Standing, device_of
 from draem_core.training.validation import disagreement
 from pages._ui import library
 from pages._ui.diagnosis import render_findings

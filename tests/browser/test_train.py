@@ -10,8 +10,8 @@ import pytest
 from machinery import ROOT, start_server
 from playwright.sync_api import Page, expect
 
+from draem_core.launch.launcher import Launcher, Stage, as_toml
 from draem_core.training.config import TrainConfig
-from draem_core.training.launcher import Launcher, Stage, as_toml
 
 pytestmark = [
     pytest.mark.browser,

@@ -21,16 +21,16 @@ from draem_core.atomic import write_atomically
 from draem_core.disk import is_reserved
 from draem_core.errors import DraemError
 from draem_core.inference.devices import devices
+from draem_core.launch.queue import Line, Ticket
+from draem_core.launch.run_lock import writer_of
 from draem_core.runs.progress import read_history
 from draem_core.runs.run_folder import RunFolder
-from draem_core.training.alone import writer_of
 from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
-from draem_core.training.line import Line, Ticket
 from draem_core.training.schedule import patience_is_spent
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PROJECT = Path(__file__).resolve().parents[2]
-_COMMAND = (sys.executable, "-m", "draem_core.training.launched")
+_COMMAND = (sys.executable, "-m", "draem_core.launch.worker")
 _GRACE = 60.0  # s between asking a process to stop, which ends its step first, and killing it
 
 

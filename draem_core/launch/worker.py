@@ -1,6 +1,6 @@
 """The process that ``launcher`` starts: waits for its turn, runs the train command, writes down how it ended.
 
-``python -m draem_core.training.launched TICKET RUN_FOLDER NICENESS``. Started by nothing else.
+``python -m draem_core.launch.worker TICKET RUN_FOLDER NICENESS``. Started by nothing else.
 """
 
 import json
@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 
 from draem_core.atomic import write_atomically
-from draem_core.training.line import Line
+from draem_core.launch.queue import Line
 
 
 def main(ticket: Path, run: Path, niceness: int) -> int:

@@ -1,6 +1,6 @@
 """How long a step of a training takes on this machine, measured by three of them on noise, before anything is started.
 
-In a process of its own (``python -m draem_core.training.pace CONFIG.toml``), so that nobody's app holds the memory.
+In a process of its own (``python -m draem_core.launch.step_timing CONFIG.toml``): the app never holds the memory.
 """
 
 import subprocess
@@ -62,7 +62,7 @@ def measure_apart(toml: str) -> float:
     with tempfile.TemporaryDirectory(prefix="draem_pace_") as folder:
         file = Path(folder) / "train.toml"
         file.write_text(toml, encoding="utf-8")
-        command = [sys.executable, "-m", "draem_core.training.pace", str(file)]
+        command = [sys.executable, "-m", "draem_core.launch.step_timing", str(file)]
         try:
             done = subprocess.run(command, cwd=_PROJECT, capture_output=True, text=True, timeout=_PATIENCE)
         except subprocess.TimeoutExpired as error:
