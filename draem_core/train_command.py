@@ -23,9 +23,9 @@ from draem_core.runs.tensorboard import TensorBoardLog
 from draem_core.terminal import complain, note, progress_bar, say
 from draem_core.training.batches import held_out_of
 from draem_core.training.config import TrainConfig, make_config
+from draem_core.training.distributed import torchrun_rank, torchrun_size
 from draem_core.training.labelled import few_of_each_kind, load_labelled
 from draem_core.training.loop import TrainingStopped, train
-from draem_core.training.parallel import torchrun_rank, torchrun_size
 from draem_core.training.reports import EpochReport, StepReport
 from draem_core.training.validation import disagreement
 

@@ -25,12 +25,12 @@ from draem_core.synthesis import synthesise
 from draem_core.training.batches import batches, hold_out, random_crops
 from draem_core.training.build import card_of_run, new_network, new_optimizer, tap_sspcab
 from draem_core.training.config import ConfigError, TrainConfig
+from draem_core.training.distributed import Team, team_on
+from draem_core.training.epoch_state import Midst
 from draem_core.training.evaluation import autocast, short_float
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.layers import first_broken, gradient_norms, norm_of
 from draem_core.training.losses import PARTS, DraemLoss, draem_loss
-from draem_core.training.midst import Midst
-from draem_core.training.parallel import Team, team_on
 from draem_core.training.reports import Clock, EpochReport, StepReport
 from draem_core.training.schedule import learning_rate, patience_is_spent
 from draem_core.training.validation import judge, validate
