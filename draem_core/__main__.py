@@ -1,5 +1,5 @@
 """``python -m draem_core``."""
 
-from draem_core.cli import main
+from draem_core.commands.command_line import main
 
 main()

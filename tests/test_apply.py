@@ -23,7 +23,7 @@ from draem_core.apply import run as apply_run
 from draem_core.apply.drawing import OVERLAY_SIDE, UNSURE_OUTLINE, recipe_overlay
 from draem_core.apply.regions import picture_regions
 from draem_core.apply.weights import find_weights
-from draem_core.cli import main
+from draem_core.commands.command_line import main
 from draem_core.errors import ImageError, RecipeError
 from draem_core.postprocess import find_regions, peak, resize_nearest
 from draem_core.recipe import Computation, Recipe, save_recipe
@@ -163,7 +163,7 @@ def test_a_failure_is_never_taken_for_a_verdict(tmp_path, monkeypatch, capsys, f
     def fail(path):
         raise failure
 
-    monkeypatch.setattr("draem_core.cli.load_recipe", fail)
+    monkeypatch.setattr("draem_core.commands.command_line.load_recipe", fail)
     status, _ = in_this_process(monkeypatch, capsys, tmp_path / "r.json", tmp_path, "--out", tmp_path / "out")
     assert status == 2
 

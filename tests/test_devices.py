@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from draem_core import doctor
 from draem_core.atomic import write_atomically
-from draem_core.doctor import examine
+from draem_core.commands import doctor
+from draem_core.commands.doctor import examine
 from draem_core.errors import DraemError
 from draem_core.inference import devices as devices_module
 from draem_core.inference.devices import devices, has_fast_bfloat16, pick_device, processor_features

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tiny_home import FIRST_DEFECT, write_checkpoint
 
+from draem_core.commands.figure import figure_command
 from draem_core.errors import DraemError, ImageError
 from draem_core.figure import FORMATS, check_format, classic_row, figure_bytes, write_figure
-from draem_core.figure_command import figure_command
 from draem_core.postprocess import PostProcess
 from draem_core.render import COLORMAP, overlay
 from draem_core.types import Prediction

@@ -218,7 +218,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def test_library_never_loads_streamlit() -> None:
-    check = "import sys, draem_core, draem_core.cli; print('streamlit' in sys.modules)"
+    check = "import sys, draem_core, draem_core.commands.command_line; print('streamlit' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

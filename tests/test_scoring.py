@@ -14,8 +14,9 @@ from brightness import CARD, BrightnessPredictor, make_category, save
 from sklearn.metrics import average_precision_score, roc_auc_score
 from typer.testing import CliRunner
 
-from draem_core import Predictor, cli, load_checkpoint
+from draem_core import Predictor, load_checkpoint
 from draem_core.checkpoints import save_checkpoint
+from draem_core.commands import command_line
 from draem_core.data.datasets import open_dataset
 from draem_core.errors import DatasetError
 from draem_core.methods.draem import Draem
@@ -113,14 +114,14 @@ def test_the_command_names_the_rule_for_masks_and_the_figures_of_both(category, 
     checkpoint = save_checkpoint(tmp_path / "tiny.safetensors", Draem((4, 4)).eval(), CARD)
     command = ["score", "--checkpoint", str(checkpoint), "--data", str(category), "--out", str(tmp_path / "out")]
     for rule, other in (("nearest", "any"), ("any", "nearest")):
-        done = CliRunner().invoke(cli.app, [*command, "--mask-downscaling", rule])
+        done = CliRunner().invoke(command_line.app, [*command, "--mask-downscaling", rule])
         assert done.exit_code == 0, done.output
         figures = json.loads((tmp_path / "out/metrics.json").read_text())
         assert (figures["mask_downscaling"], figures["other_mask_downscaling"]["rule"]) == (rule, other)
         both = f"aupro {figures['aupro']:.4f} ({figures['other_mask_downscaling']['aupro']:.4f})"
         assert f"by mask downscaling {rule} (and by {other})" in done.output
         assert both in done.output
-    assert CliRunner().invoke(cli.app, [*command, "--mask-downscaling", "bilinear"]).exit_code == 2
+    assert CliRunner().invoke(command_line.app, [*command, "--mask-downscaling", "bilinear"]).exit_code == 2
 
 
 def test_ctrl_c_says_how_to_go_on(category, tmp_path, monkeypatch):
@@ -128,10 +129,10 @@ def test_ctrl_c_says_how_to_go_on(category, tmp_path, monkeypatch):
         on_progress(3, 9)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "score_dataset", interrupted)
+    monkeypatch.setattr(command_line, "score_dataset", interrupted)
     checkpoint = save_checkpoint(tmp_path / "tiny.safetensors", Draem((4, 4)).eval(), CARD)
     arguments = ["score", "--checkpoint", str(checkpoint), "--data", str(category), "--out", str(tmp_path / "out")]
-    stopped = CliRunner().invoke(cli.app, arguments)
+    stopped = CliRunner().invoke(command_line.app, arguments)
     assert stopped.exit_code == 130
     assert "Stopped after 3 of 9 images. The same command goes on from there." in stopped.output
 

@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 from tiny_home import PICTURE, write_checkpoint
 
-from draem_core import terminal
+from draem_core.commands import terminal
 
 ROOT = Path(__file__).resolve().parents[1]
 

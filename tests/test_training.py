@@ -26,13 +26,13 @@ from tiny_training import healthy_run
 from typer.testing import CliRunner
 
 from draem_core.checkpoints import load_checkpoint
-from draem_core.cli import app
+from draem_core.commands.command_line import app
+from draem_core.commands.train import STOPPED
 from draem_core.errors import DraemError
 from draem_core.launch.run_lock import alone_in, writer_of
 from draem_core.runs import run_folder
 from draem_core.runs.run_folder import RunFolderError
 from draem_core.runs.tensorboard import TensorBoardLog
-from draem_core.train_command import STOPPED
 from draem_core.training import layers, losses
 from draem_core.training.batches import batches, hold_out, random_crops
 from draem_core.training.config import ConfigError, TrainConfig, make_config
@@ -705,7 +705,7 @@ def test_asked_to_stop_the_command_ends_its_step_and_goes_on_from_there(tmp_path
 
 def test_every_field_is_an_option(monkeypatch):
     seen = []
-    monkeypatch.setattr("draem_core.train_command._train", lambda settings, tensorboard, stop: seen.append(settings))
+    monkeypatch.setattr("draem_core.commands.train._train", lambda settings, tensorboard, stop: seen.append(settings))
     given = "--data a --out nowhere --width 8 4 --input-size 64 96 --loss-weight l1=0.5 --loss-weight ssim=0"
     given += " --no-keep-best --clean-share 0.2 --focal-alpha 0.3 --checkpoint-dtype float16 --crop-size 32 --epochs 3"
     done = CliRunner().invoke(app, ["train", *given.split()], catch_exceptions=False)

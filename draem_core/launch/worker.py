@@ -24,8 +24,8 @@ def main(ticket: Path, run: Path, niceness: int) -> int:
 
 def _train(run: Path) -> int | None:
     """Train and return the exit status, None if the training was stopped."""
-    from draem_core.cli import main as command_line  # heavy, and of no use to a process that waits
-    from draem_core.train_command import STOPPED
+    from draem_core.commands.command_line import main as command_line  # heavy, and of no use to a process that waits
+    from draem_core.commands.train import STOPPED
 
     sys.argv = ["draem_core", "train", "--config", str(run / "train.toml")]
     try:

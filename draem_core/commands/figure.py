@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from draem_core.checkpoints import load_checkpoint
+from draem_core.commands.terminal import note_assumptions, say
 from draem_core.data.datasets import Sample, read_mask
 from draem_core.data.depth import depth_note
 from draem_core.data.images import read_with_highest
@@ -19,7 +20,6 @@ from draem_core.inference import Predictor
 from draem_core.inference.precision import Precision
 from draem_core.inside.stages import mask_stages, trace
 from draem_core.postprocess import PostProcess
-from draem_core.terminal import note_assumptions, say
 
 
 def figure_command(

@@ -13,6 +13,7 @@ import torch
 import typer
 from pydantic.fields import FieldInfo
 
+from draem_core.commands.terminal import complain, note, progress_bar, say
 from draem_core.data.datasets import open_dataset
 from draem_core.data.pictures import load_pictures
 from draem_core.data.textures import load_textures
@@ -20,7 +21,6 @@ from draem_core.durations import spoken_time
 from draem_core.inference.devices import keep_freed_memory
 from draem_core.runs.run_folder import RunFolder
 from draem_core.runs.tensorboard import TensorBoardLog
-from draem_core.terminal import complain, note, progress_bar, say
 from draem_core.training.batches import held_out_of
 from draem_core.training.config import TrainConfig, make_config
 from draem_core.training.distributed import torchrun_rank, torchrun_size

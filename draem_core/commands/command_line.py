@@ -13,17 +13,9 @@ from rich.table import Table
 
 from draem_core.apply import UNFINISHED, Verdict, apply_recipe, find_sources, open_recipe
 from draem_core.checkpoints import load_checkpoint
-from draem_core.data.datasets import open_dataset
-from draem_core.data.demo import make_demo
-from draem_core.doctor import examine
-from draem_core.errors import DraemError
-from draem_core.figure_command import figure_command
-from draem_core.grid_mask import MaskDownscaling
-from draem_core.inference import Predictor
-from draem_core.inference.precision import Precision
-from draem_core.recipe import load_recipe
-from draem_core.scoring import METRIC_NAMES, score_dataset
-from draem_core.terminal import (
+from draem_core.commands.doctor import examine
+from draem_core.commands.figure import figure_command
+from draem_core.commands.terminal import (
     cell,
     complain,
     complain_with_traceback,
@@ -33,7 +25,15 @@ from draem_core.terminal import (
     progress_bar,
     say,
 )
-from draem_core.train_command import train_command
+from draem_core.commands.train import train_command
+from draem_core.data.datasets import open_dataset
+from draem_core.data.demo import make_demo
+from draem_core.errors import DraemError
+from draem_core.grid_mask import MaskDownscaling
+from draem_core.inference import Predictor
+from draem_core.inference.precision import Precision
+from draem_core.recipe import load_recipe
+from draem_core.scoring import METRIC_NAMES, score_dataset
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
