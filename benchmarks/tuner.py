@@ -25,7 +25,7 @@ from benchmarks.sweep import draw_dataset  # noqa: E402
 from benchmarks.viewer import RECORDER, drag  # noqa: E402
 from draem_core.evaluation.settings_grid import SettingsGrid  # noqa: E402
 from draem_core.sweep import ThresholdSweep  # noqa: E402
-from pages._ui.tuner import Entry, pack  # noqa: E402
+from pages._ui.components.tuner import Entry, pack  # noqa: E402
 
 APP = PROJECT / "tests" / "browser" / "tuner_app.py"
 KINDS = ("scratch", "spot", "crack", "stain", "hole")

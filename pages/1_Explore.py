@@ -6,6 +6,7 @@ import streamlit as st
 from draem_core.errors import DraemError
 from draem_core.types import Prediction
 from pages._ui import library
+from pages._ui.components.viewer import ViewerSettings, viewer
 from pages._ui.diagnosis import render_checkpoint_findings
 from pages._ui.downloads import render_downloads
 from pages._ui.escaping import literal
@@ -14,7 +15,6 @@ from pages._ui.library import Picture
 from pages._ui.settings_store import settings_now, show_settings
 from pages._ui.shell import Workspace, start_page
 from pages._ui.source import choose_picture, read_truth
-from pages._ui.viewer import ViewerSettings, viewer
 
 
 @st.fragment

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages._ui import address
+from pages._ui.components.tuner import TunerSettings, tuner
 from pages._ui.confidence import render_confidence
 from pages._ui.diagnosis import render_checkpoint_findings
 from pages._ui.goals_panel import goal_settings, render_goals
@@ -12,7 +13,6 @@ from pages._ui.scored import Scored, scored_dataset
 from pages._ui.settings_store import choose, settings_now, show_settings
 from pages._ui.shell import Workspace, say_no_dataset, start_page
 from pages._ui.source import want_picture
-from pages._ui.tuner import TunerSettings, tuner
 
 
 @st.fragment

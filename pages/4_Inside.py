@@ -4,8 +4,8 @@ import streamlit as st
 
 from draem_core.errors import DraemError
 from pages._ui import insides, lesson
+from pages._ui.components.inside_view import InsideSettings, inside
 from pages._ui.escaping import literal
-from pages._ui.inside import InsideSettings, inside
 from pages._ui.inside_experiments import render_experiments
 from pages._ui.inside_mask import choose_mask_rule
 from pages._ui.library import Picture, settle_memory

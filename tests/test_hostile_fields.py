@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages._ui.inside import InsideSettings
-from pages._ui.reviewer import ReviewSettings
-from pages._ui.synthetic import SyntheticSettings
-from pages._ui.tuner import TunerSettings
-from pages._ui.viewer import ViewerSettings
+from pages._ui.components.inside_view import InsideSettings
+from pages._ui.components.reviewer import ReviewSettings
+from pages._ui.components.synthetic_view import SyntheticSettings
+from pages._ui.components.tuner import TunerSettings
+from pages._ui.components.viewer import ViewerSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("[0-9]_*.py"))

@@ -23,15 +23,15 @@ from draem_core.inside.over_dataset import AS_IT_IS, DIFFERENCE, SWITCHED, compa
 from draem_core.inside.stages import trace
 from draem_core.inside.switches import Switches, difference_map, predict_switched
 from pages._ui import insides, library
-from pages._ui.inside.brushes import Brushes, make_brushes
-from pages._ui.inside.painting import LAYER_SIDE, Painting, layer_size, read_painting
-from pages._ui.inside.payload import pack
-from pages._ui.inside.settings import InsideSettings, Look
-from pages._ui.inside.view import View
-from pages._ui.inside.words import words_of
+from pages._ui.components.inside_view.brushes import Brushes, make_brushes
+from pages._ui.components.inside_view.painting import LAYER_SIDE, Painting, layer_size, read_painting
+from pages._ui.components.inside_view.payload import pack
+from pages._ui.components.inside_view.settings import InsideSettings, Look
+from pages._ui.components.inside_view.view import View
+from pages._ui.components.inside_view.words import words_of
+from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.inside_auroc import _files
 from pages._ui.jobs import Jobs
-from pages._ui.live.settings import LiveSettings
 from pages._ui.shell import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pages._ui.live.modules import ModuleError, script
+from pages._ui.components.shared.modules import ModuleError, script
 
 UI = Path("pages/_ui")
 NODE = shutil.which("node")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from payloads import unpack
 
-from pages._ui.live.payload import DTYPES, as_array, digest_of, pack
+from pages._ui.components.shared.payload import DTYPES, as_array, digest_of, pack
 
 EXAMPLE = json.loads(Path("tests/javascript/payload.json").read_text("utf-8"))
 ARRAYS = {one["name"]: np.array(one["values"], one["dtype"]).reshape(one["shape"]) for one in EXAMPLE["arrays"]}

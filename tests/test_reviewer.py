@@ -17,10 +17,10 @@ from tiny_runs import write_noise_run
 from draem_core.render import COLORMAP
 from draem_core.runs.review import Review, load_review
 from draem_core.runs.run_folder import RunFolderError
-from pages._ui.live.settings import read_settings
+from pages._ui.components.reviewer import ReviewSettings, nearest_epoch, pack
+from pages._ui.components.reviewer.payload import MAX_EPOCHS, shown_epochs
+from pages._ui.components.shared.settings import read_settings
 from pages._ui.review_exports import animation, strip
-from pages._ui.reviewer import ReviewSettings, nearest_epoch, pack
-from pages._ui.reviewer.payload import MAX_EPOCHS, shown_epochs
 
 EPOCHS, PROBES, SIDE = 3, 4, 16
 
@@ -175,7 +175,7 @@ def test_long_runs_are_thinned_evenly(epochs: list[int]) -> None:
 
 def test_a_thinned_run_says_so(review: Review, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not unpacked(pack(review))[0]["thinned"]
-    monkeypatch.setattr("pages._ui.reviewer.payload.MAX_EPOCHS", 2)
+    monkeypatch.setattr("pages._ui.components.reviewer.payload.MAX_EPOCHS", 2)
     header, sheets = unpacked(pack(review))
     assert (header["epochs"], header["thinned"], len(sheets)) == ([1, 3], True, 6)
     assert [nearest_epoch(review, epoch) for epoch in (0, 1, 2, 3, 99)] == [3, 1, 1, 3, 3]

@@ -9,7 +9,7 @@ def script() -> None:
     import streamlit as st
 
     from pages._ui import address
-    from pages._ui.live.settings import LiveSettings
+    from pages._ui.components.shared.settings import LiveSettings
     from pages._ui.settings_store import choose, choose_one, settings_now, show_settings
 
     address.arrive(st.session_state["page"])

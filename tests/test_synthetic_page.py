@@ -24,15 +24,15 @@ from draem_core.inference.resize import resize_picture
 from draem_core.synthesis import synthesise
 from draem_core.synthesis.sample import ROTATE_SHARE, Hand, make_sample
 from pages._ui import library, synthetics
-from pages._ui.live.settings import LiveSettings
+from pages._ui.components.mask_areas import histogram, told
+from pages._ui.components.sample_grid import shrunk
+from pages._ui.components.shared.settings import LiveSettings
+from pages._ui.components.synthetic_view import SyntheticSettings, View
+from pages._ui.components.synthetic_view.drawings import OUTLINE, arrows, outlined, rectangle
+from pages._ui.components.synthetic_view.payload import cards_of, pack
+from pages._ui.components.synthetic_view.pixel import follow
+from pages._ui.components.synthetic_view.settings import FIRST_SEED, Choice, read
 from pages._ui.shell import Workspace
-from pages._ui.synthetic import SyntheticSettings, View
-from pages._ui.synthetic.drawings import OUTLINE, arrows, outlined, rectangle
-from pages._ui.synthetic.payload import cards_of, pack
-from pages._ui.synthetic.pixel import follow
-from pages._ui.synthetic.settings import FIRST_SEED, Choice, read
-from pages._ui.synthetic_areas import histogram, told
-from pages._ui.synthetic_wall import shrunk
 
 ROOT = Path(__file__).resolve().parents[1]
 ALPHA, TILES = "checkpoints/alpha.safetensors", "datasets/tiles"

@@ -22,7 +22,7 @@ from draem_core.evaluation.settings_grid import SettingsGrid
 from draem_core.evaluation.tuning import TuningSet, count_settings
 from draem_core.scoring import run, score_dataset
 from pages._ui import scored
-from pages._ui.tuner import TunerSettings
+from pages._ui.components.tuner import TunerSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = str(ROOT / "app.py")

@@ -12,8 +12,8 @@ from payloads import unpack
 from draem_core.evaluation.settings_grid import SettingsGrid
 from draem_core.postprocess import PostProcess
 from draem_core.sweep import ThresholdSweep
-from pages._ui.live.settings import read_settings
-from pages._ui.tuner import Entry, TunerSettings, pack
+from pages._ui.components.shared.settings import read_settings
+from pages._ui.components.tuner import Entry, TunerSettings, pack
 
 KERNELS, AREAS, STOPS = (1, 3), (0, 2, 9, 4000), np.array([0.0, 0.2, 0.5, 0.8, 0.9375, 1.0])
 ENTRIES = [Entry("test/good/é 0.png", "good", ""), Entry("test/spot/<b>.png", "spot", "data:image/jpeg;base64,xx")]

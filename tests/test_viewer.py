@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payloads import unpack
 
-from pages._ui.viewer import SHOWN_SIDE, ViewerSettings, pack, read_settings
+from pages._ui.components.viewer import SHOWN_SIDE, ViewerSettings, pack, read_settings
 
 COLORMAP = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 MAP = np.array([[0, 0.25, 0.5], [0.75, 1, -0.0]], np.float32)

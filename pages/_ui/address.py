@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import streamlit as st
 
-from pages._ui.live.settings import LiveSettings, Settings, read_settings
+from pages._ui.components.shared.settings import LiveSettings, Settings, read_settings
 
 _SEEN = "_seen_places"  # in the session: by place, what this page wrote into the address or followed from it
 _PAGE = "_page"

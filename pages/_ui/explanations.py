@@ -4,7 +4,7 @@ import streamlit as st
 
 from draem_core.evaluation.calibration import normalised_image, normalised_pixel
 from draem_core.types import Card, Prediction
-from pages._ui.viewer import ViewerSettings
+from pages._ui.components.viewer import ViewerSettings
 
 _HOW_TO_READ = """
 1. **Original**: your picture. DRAEM sees it at the checkpoint's input size; everything is shown on its own pixels.

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages._ui.inside import Look, View
+from pages._ui.components.inside_view import Look, View
 from pages._ui.inside_figures import render_figures
 from pages._ui.inside_losses import render_losses
 from pages._ui.inside_switches import render_switches

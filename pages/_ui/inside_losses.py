@@ -5,8 +5,8 @@ import streamlit as st
 
 from draem_core.inside.loss_pictures import loss_pictures
 from draem_core.render import mask_picture
-from pages._ui.inside import View
-from pages._ui.inside.payload import scale_colours
+from pages._ui.components.inside_view import View
+from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.picture_row import Shown, render_pictures
 from pages._ui.texts import markdown, text
 

@@ -18,7 +18,7 @@ from draem_core.figure import classic_row, figure_bytes
 from draem_core.inside.switches import Switches, change, predict_switched
 from draem_core.training.losses import draem_loss
 from draem_core.types import Prediction
-from pages._ui.inside.painting import Painting, layer_size, read_painting
+from pages._ui.components.inside_view.painting import Painting, layer_size, read_painting
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from viewer_driver import APP, Viewer
 
 from draem_core.postprocess import PostProcess
-from pages._ui.viewer import pack
+from pages._ui.components.viewer import pack
 
 pytestmark = pytest.mark.browser
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from pages._ui.live.settings import read_settings
-from pages._ui.tuner import TunerSettings, tuner
+from pages._ui.components.shared.settings import read_settings
+from pages._ui.components.tuner import TunerSettings, tuner
 
 st.set_page_config(layout="wide")
 asked = read_settings(st.query_params.to_dict(), TunerSettings())

@@ -15,7 +15,7 @@ import streamlit as st
 from scipy.ndimage import gaussian_filter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from pages._ui.viewer import ViewerSettings, pack, read_settings, viewer
+from pages._ui.components.viewer import ViewerSettings, pack, read_settings, viewer
 
 COLORMAP = np.round(mpl.colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.uint8)
 DEFAULT_SCENE = {"height": 256, "width": 256, "seed": 0}

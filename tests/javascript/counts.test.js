@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createCounts, scoresOf } from "../../pages/_ui/tuner/counts.js";
-import { sumUp } from "../../pages/_ui/tuner/dataset.js";
+import { createCounts, scoresOf } from "../../pages/_ui/components/tuner/counts.js";
+import { sumUp } from "../../pages/_ui/components/tuner/dataset.js";
 
 // Two kernels, two areas, three sensitivities; two good images and two defect ones with a region each. Rows of the
 // tables are (kernel, area) in turn; a table has one column more than there are stops.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { trace } from "../../pages/_ui/tuner/curves.js";
+import { trace } from "../../pages/_ui/components/tuner/curves.js";
 
 /** What is drawn of a curve on a plot of 100 × 100 pixels, as [x, y] of each point, y upwards. */
 function drawn(xs, ys, options = {}) {

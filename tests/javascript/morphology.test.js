@@ -9,7 +9,7 @@ import {
   openBitmap,
   runsToMask,
   thresholdBitmap,
-} from "../../pages/_ui/viewer/morphology.js";
+} from "../../pages/_ui/components/viewer/morphology.js";
 import { generator, picture, text } from "./pictures.js";
 
 /** The bitmap of a picture in which "#" is above the threshold. */

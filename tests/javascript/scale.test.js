@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { logit, thresholdOf } from "../../pages/_ui/live/scale.js";
-import { nearestStep, placeOf, sensitivityAt, sensitivityRange } from "../../pages/_ui/live/stops.js";
+import { logit, thresholdOf } from "../../pages/_ui/components/shared/scale.js";
+import { nearestStep, placeOf, sensitivityAt, sensitivityRange } from "../../pages/_ui/components/shared/stops.js";
 
 // a logit axis from −2 to 2 with a stop at each whole logit, and a plain one with steps of a quarter
 const STOPS = {

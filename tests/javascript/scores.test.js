@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findRegions, thresholdBitmap } from "../../pages/_ui/viewer/morphology.js";
-import { aurocOf, confusionOf, histogramOf, maskScores, prefixSums } from "../../pages/_ui/viewer/scores.js";
+import { findRegions, thresholdBitmap } from "../../pages/_ui/components/viewer/morphology.js";
+import { aurocOf, confusionOf, histogramOf, maskScores, prefixSums } from "../../pages/_ui/components/viewer/scores.js";
 import { generator, picture } from "./pictures.js";
 
 const bytesOf = (lines) => Uint8Array.from(picture(lines).values);

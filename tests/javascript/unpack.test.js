@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { unpack } from "../../pages/_ui/live/unpack.js";
+import { unpack } from "../../pages/_ui/components/shared/unpack.js";
 
 // tests/test_payload.py packs the same example to the same bytes
 const example = JSON.parse(readFileSync(new URL("payload.json", import.meta.url), "utf8"));

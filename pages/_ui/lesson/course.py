@@ -6,8 +6,8 @@ Knows nothing of what a step says: `pages._ui.lesson.band` shows that.
 import streamlit as st
 
 from pages._ui import address, library
-from pages._ui.inside import order_look
-from pages._ui.inside.stroke import Stroke
+from pages._ui.components.inside_view import order_look
+from pages._ui.components.inside_view.stroke import Stroke
 from pages._ui.lesson.steps import CHECKPOINT, DATASET, STEPS, InsideStep, Step
 from pages._ui.paths import short_name
 from pages._ui.settings_store import choose

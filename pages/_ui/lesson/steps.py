@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from draem_core.synthesis.sample import Hand
-from pages._ui.inside.payload import Part
-from pages._ui.inside.settings import Look
-from pages._ui.inside.stroke import Stroke
-from pages._ui.live.settings import LiveSettings
-from pages._ui.synthetic.settings import Choice, SyntheticSettings
+from pages._ui.components.inside_view.payload import Part
+from pages._ui.components.inside_view.settings import Look
+from pages._ui.components.inside_view.stroke import Stroke
+from pages._ui.components.shared.settings import LiveSettings
+from pages._ui.components.synthetic_view.settings import Choice, SyntheticSettings
 
 CHECKPOINT, DATASET = "checkpoints/metal.safetensors", "datasets/demo/metal"
 GOOD, DEFECT = "test/good/010.png", "test/scratch/001.png"
