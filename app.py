@@ -3,7 +3,7 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
-from pages._ui.server import KnownHosts, OwnAddressesOnly, say_what_failed
+from pages._ui.frame.server import KnownHosts, OwnAddressesOnly, say_what_failed
 
 app = st.App(
     __file__,

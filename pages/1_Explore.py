@@ -11,9 +11,9 @@ from pages._ui.diagnosis import render_checkpoint_findings
 from pages._ui.downloads import render_downloads
 from pages._ui.escaping import literal
 from pages._ui.explanations import render_how_to_read, render_normalised_values
+from pages._ui.frame.settings_store import settings_now, show_settings
+from pages._ui.frame.shell import Workspace, start_page
 from pages._ui.library import Picture
-from pages._ui.settings_store import settings_now, show_settings
-from pages._ui.shell import Workspace, start_page
 from pages._ui.source import choose_picture, read_truth
 
 

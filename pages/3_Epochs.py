@@ -3,15 +3,16 @@
 import streamlit as st
 
 from draem_core.errors import DraemError
-from pages._ui import address, library, reviews
+from pages._ui import library, reviews
 from pages._ui.components.reviewer import ReviewSettings, nearest_epoch, reviewer
 from pages._ui.diagnosis import render_best_epochs, render_findings
 from pages._ui.escaping import literal
+from pages._ui.frame import address
+from pages._ui.frame.shell import start_window
 from pages._ui.replays import render_replay
 from pages._ui.review_exports import render_exports
 from pages._ui.review_links import render_open_in_explore
 from pages._ui.reviews import Chosen
-from pages._ui.shell import start_window
 
 
 @st.fragment

@@ -4,10 +4,11 @@ import streamlit as st
 
 from draem_core.errors import DraemError
 from draem_core.launch.launcher import Launcher
-from pages._ui import address, library
+from pages._ui import library
 from pages._ui.escaping import literal, visible
-from pages._ui.paths import run_folder, short_name
-from pages._ui.shell import say_no_dataset, start_window
+from pages._ui.frame import address
+from pages._ui.frame.paths import run_folder, short_name
+from pages._ui.frame.shell import say_no_dataset, start_window
 from pages._ui.train_form import ask_for_training
 from pages._ui.training_watch import render_line, render_run
 

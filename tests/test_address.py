@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 def script() -> None:
     import streamlit as st
 
-    from pages._ui import address
+    from pages._ui.frame import address
 
     address.arrive(st.session_state["page"])
     if asked := address.newly_asked("fruit"):

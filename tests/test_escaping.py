@@ -47,7 +47,7 @@ OWN_WORDS = {
     "pages/_ui/lesson/band.py": {"label"},
     "pages/_ui/scored.py": {"time_left", "len(job.result.scored.problems) - 5"},
     "pages/_ui/replays.py": {"time_left"},
-    "pages/_ui/shell.py": {"*devices()"},
+    "pages/_ui/frame/shell.py": {"*devices()"},
     "pages/_ui/source.py": {"lambda source: text(f'picture.{source}')"},
 }
 

@@ -30,9 +30,9 @@ from pages._ui.components.inside_view.settings import InsideSettings, Look
 from pages._ui.components.inside_view.view import View
 from pages._ui.components.inside_view.words import words_of
 from pages._ui.components.shared.settings import LiveSettings
+from pages._ui.frame.shell import Workspace
 from pages._ui.inside_auroc import _files
 from pages._ui.jobs import Jobs
-from pages._ui.shell import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 ALPHA, TILES = "checkpoints/alpha.safetensors", "datasets/tiles"

@@ -25,10 +25,10 @@ from pages._ui.components.inside_view.words import words_of
 from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.components.synthetic_view import SyntheticSettings, View
 from pages._ui.components.synthetic_view.payload import cards_of
+from pages._ui.frame.shell import Workspace
 from pages._ui.lesson import course, facts
 from pages._ui.lesson.facts import INSIDE, SYNTHETIC, InsideScene, SyntheticScene
 from pages._ui.lesson.steps import CHECKPOINT, DATASET, DEFECT, GOOD, STEPS, InsideStep, SyntheticStep
-from pages._ui.shell import Workspace
 from pages._ui.texts.catalogue import names_in, read_languages
 
 ROOT = Path(__file__).resolve().parents[1]

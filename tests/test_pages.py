@@ -28,9 +28,9 @@ from draem_core import CheckpointError, PostProcess, load_checkpoint
 from draem_core.data.datasets import open_dataset, read_mask
 from draem_core.methods.draem import Draem
 from pages._ui import downloads, library
-from pages._ui.checkpoint_upload import keep_checkpoint
 from pages._ui.components.viewer import ViewerSettings
 from pages._ui.downloads import PANELS, render_downloads, safe_stem
+from pages._ui.frame.checkpoint_upload import keep_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = str(ROOT / "app.py")

@@ -8,9 +8,9 @@ from pages._ui.uploads import Upload, within
 def script() -> None:
     import streamlit as st
 
-    from pages._ui import address
     from pages._ui.components.shared.settings import LiveSettings
-    from pages._ui.settings_store import choose, choose_one, settings_now, show_settings
+    from pages._ui.frame import address
+    from pages._ui.frame.settings_store import choose, choose_one, settings_now, show_settings
 
     address.arrive(st.session_state["page"])
     handed = settings_now(LiveSettings)

@@ -32,7 +32,7 @@ from pages._ui.components.synthetic_view.drawings import OUTLINE, arrows, outlin
 from pages._ui.components.synthetic_view.payload import cards_of, pack
 from pages._ui.components.synthetic_view.pixel import follow
 from pages._ui.components.synthetic_view.settings import FIRST_SEED, Choice, read
-from pages._ui.shell import Workspace
+from pages._ui.frame.shell import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 ALPHA, TILES = "checkpoints/alpha.safetensors", "datasets/tiles"

@@ -7,7 +7,7 @@ from draem_core.diagnostics import Finding, diagnose
 from draem_core.runs.review import Review
 from pages._ui import library
 from pages._ui.escaping import literal
-from pages._ui.shell import Workspace
+from pages._ui.frame.shell import Workspace
 
 QUICK = 20_000_000  # parameters; a larger network is examined on the CPU only when asked
 

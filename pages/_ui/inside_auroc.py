@@ -14,8 +14,8 @@ from draem_core.inside.switches import Switches
 from draem_core.scoring.keys import Stamp, score_key
 from pages._ui import library
 from pages._ui.escaping import literal
+from pages._ui.frame.shell import Workspace
 from pages._ui.jobs import Job, Jobs, Progress
-from pages._ui.shell import Workspace
 from pages._ui.texts import markdown, text
 
 _NAMES = {AS_IT_IS: "as_trained", DIFFERENCE: "difference", SWITCHED: "switched"}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages._ui.components.shared.settings import MAX_KERNEL, LiveSettings
-from pages._ui.settings_store import choose_one
+from pages._ui.frame.settings_store import choose_one
 from pages._ui.texts import text
 
 

@@ -21,8 +21,8 @@ from pages._ui.components.inside_view.painting import Painting, layer_size, read
 from pages._ui.components.inside_view.stroke import Stroke, painted
 from pages._ui.components.inside_view.view import Plan
 from pages._ui.components.shared.settings import LiveSettings
+from pages._ui.frame.shell import Workspace
 from pages._ui.library import Picture
-from pages._ui.shell import Workspace
 from pages._ui.texts import text
 
 _PAINTINGS = "_inside_paintings"  # in the session: the browser's last word on each picture, by digest

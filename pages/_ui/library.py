@@ -39,7 +39,7 @@ from draem_core.render import COLORMAP
 from draem_core.types import Prediction
 from pages._ui.byte_cache import MB, cached_by_bytes
 from pages._ui.components.viewer import pack
-from pages._ui.paths import checkpoint_folder, dataset_roots, run_folder, short_name
+from pages._ui.frame.paths import checkpoint_folder, dataset_roots, run_folder, short_name
 
 Signature = tuple[tuple[str, int, int], ...]  # (name, size, modification time) of files
 

@@ -11,8 +11,8 @@ from draem_core.runs.review import Review
 from draem_core.runs.run_folder import RunFolderError
 from pages._ui import library, reviews
 from pages._ui.escaping import literal, visible
+from pages._ui.frame.paths import dataset_roots, home, run_folder, short_name
 from pages._ui.jobs import Job, Jobs, Progress
-from pages._ui.paths import dataset_roots, home, run_folder, short_name
 from pages._ui.spoken import shortened
 
 _GLANCE = 0.3  # s that the page waits before it shows progress

@@ -5,7 +5,7 @@ import streamlit as st
 from draem_core.runs.review import Review
 from pages._ui import library
 from pages._ui.escaping import code, literal
-from pages._ui.paths import checkpoint_folder, short_name
+from pages._ui.frame.paths import checkpoint_folder, short_name
 
 
 def render_open_in_explore(review: Review, epoch: int) -> None:

@@ -22,9 +22,9 @@ from pages._ui.byte_cache import MB, cached_by_bytes
 from pages._ui.components.sample_grid import Thumbnail, Wall, shrunk
 from pages._ui.components.synthetic_view import Sources, SyntheticSettings, View
 from pages._ui.components.synthetic_view.card import as_picture
+from pages._ui.frame.paths import home
+from pages._ui.frame.shell import Workspace
 from pages._ui.library import Picture
-from pages._ui.paths import home
-from pages._ui.shell import Workspace
 from pages._ui.source import want_picture
 from pages._ui.texts import text
 from pages._ui.texture_folders import texture_folders

@@ -9,7 +9,7 @@ from draem_core.data.layouts import FLAT
 from draem_core.data.wording import is_text
 from draem_core.errors import DraemError
 from pages._ui import library
-from pages._ui.paths import dataset_roots, short_name
+from pages._ui.frame.paths import dataset_roots, short_name
 
 
 @st.cache_data(ttl=30, show_spinner=False)

@@ -20,7 +20,7 @@ from draem_core.training.config import ConfigError, TrainConfig, make_config
 from draem_core.training.losses import PARTS, LossWeights
 from pages._ui import library
 from pages._ui.escaping import literal, visible
-from pages._ui.paths import dataset_roots, short_name
+from pages._ui.frame.paths import dataset_roots, short_name
 from pages._ui.spoken import counted, shortened
 from pages._ui.texture_folders import texture_folders
 from pages._ui.train_defaults import first_try, free_name

@@ -17,7 +17,7 @@ from draem_core.training.validation import disagreement
 from pages._ui import library
 from pages._ui.diagnosis import render_findings
 from pages._ui.escaping import literal, visible
-from pages._ui.paths import short_name
+from pages._ui.frame.paths import short_name
 from pages._ui.train_charts import render_curves, render_newest_pictures
 
 _LOOK = {

@@ -5,12 +5,13 @@ Knows nothing of what a step says: `pages._ui.lesson.band` shows that.
 
 import streamlit as st
 
-from pages._ui import address, library
+from pages._ui import library
 from pages._ui.components.inside_view import order_look
 from pages._ui.components.inside_view.stroke import Stroke
+from pages._ui.frame import address
+from pages._ui.frame.paths import short_name
+from pages._ui.frame.settings_store import choose
 from pages._ui.lesson.steps import CHECKPOINT, DATASET, STEPS, InsideStep, Step
-from pages._ui.paths import short_name
-from pages._ui.settings_store import choose
 from pages._ui.texts import linked_language
 
 FILES = {"inside": "pages/4_Inside.py", "synthetic": "pages/5_Synthetic.py"}

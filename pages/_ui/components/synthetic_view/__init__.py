@@ -12,7 +12,7 @@ from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.components.synthetic_view.payload import pack
 from pages._ui.components.synthetic_view.settings import OWN_NAMES, SyntheticSettings, read
 from pages._ui.components.synthetic_view.view import Sources, View
-from pages._ui.settings_store import show_settings
+from pages._ui.frame.settings_store import show_settings
 
 __all__ = ["Sources", "SyntheticSettings", "View", "order", "settings_now", "synthetic"]
 

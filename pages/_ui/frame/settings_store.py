@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from pages._ui import address
 from pages._ui.components.shared.settings import LiveSettings, read_settings
+from pages._ui.frame import address
 
 _CHOSEN = "_chosen_settings"  # in the session: by name, what somebody chose
 _SEEN = "_seen_settings"  # (page, what its address said in the last run, what was written into it)

@@ -20,11 +20,12 @@ from draem_core.inference import Predictor
 from draem_core.inference.devices import devices
 from draem_core.inference.precision import Precision
 from draem_core.render import heatmap
-from pages._ui import address, lesson, library
-from pages._ui.checkpoint_card import render_checkpoint_card
-from pages._ui.checkpoint_upload import render_checkpoint_upload
+from pages._ui import lesson, library
 from pages._ui.escaping import Markdown, code, literal, visible
-from pages._ui.paths import ROOT, checkpoint_folder, dataset_roots, run_folder, short_name, upload_folder
+from pages._ui.frame import address
+from pages._ui.frame.checkpoint_card import render_checkpoint_card
+from pages._ui.frame.checkpoint_upload import render_checkpoint_upload
+from pages._ui.frame.paths import ROOT, checkpoint_folder, dataset_roots, run_folder, short_name, upload_folder
 from pages._ui.texts import choose_language, markdown, speak, text
 
 PRECISIONS = get_args(Precision)

@@ -7,7 +7,7 @@ of datasets, separated by ``:``, on Windows by ``;``. Both are read on each call
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def home() -> Path:

@@ -14,7 +14,7 @@ from draem_core.disk import remedy
 from draem_core.errors import CheckpointError
 from pages._ui import library
 from pages._ui.escaping import literal
-from pages._ui.paths import short_name, upload_folder
+from pages._ui.frame.paths import short_name, upload_folder
 from pages._ui.texts import text
 
 _SUFFIXES = ["ckpt", "pckl", "pth", "pt", "safetensors", "json"]
