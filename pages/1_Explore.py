@@ -5,16 +5,16 @@ import streamlit as st
 
 from draem_core.errors import DraemError
 from draem_core.types import Prediction
-from pages._ui import library
+from pages._ui.common import library
+from pages._ui.common.diagnosis import render_checkpoint_findings
+from pages._ui.common.downloads import render_downloads
+from pages._ui.common.escaping import literal
+from pages._ui.common.library import Picture
+from pages._ui.common.source import choose_picture, read_truth
 from pages._ui.components.viewer import ViewerSettings, viewer
-from pages._ui.diagnosis import render_checkpoint_findings
-from pages._ui.downloads import render_downloads
-from pages._ui.escaping import literal
 from pages._ui.explanations import render_how_to_read, render_normalised_values
 from pages._ui.frame.settings_store import settings_now, show_settings
 from pages._ui.frame.shell import Workspace, start_page
-from pages._ui.library import Picture
-from pages._ui.source import choose_picture, read_truth
 
 
 @st.fragment

@@ -3,10 +3,11 @@
 import streamlit as st
 
 from draem_core.errors import DraemError
-from pages._ui import library, reviews
+from pages._ui import reviews
+from pages._ui.common import library
+from pages._ui.common.diagnosis import render_best_epochs, render_findings
+from pages._ui.common.escaping import literal
 from pages._ui.components.reviewer import ReviewSettings, nearest_epoch, reviewer
-from pages._ui.diagnosis import render_best_epochs, render_findings
-from pages._ui.escaping import literal
 from pages._ui.frame import address
 from pages._ui.frame.shell import start_window
 from pages._ui.replays import render_replay

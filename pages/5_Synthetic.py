@@ -7,17 +7,17 @@ import streamlit as st
 from draem_core.errors import DraemError
 from draem_core.synthesis.sample import Hand
 from pages._ui import lesson, synthetics
+from pages._ui.common.escaping import literal
+from pages._ui.common.library import Picture, settle_memory
+from pages._ui.common.source import choose_picture
 from pages._ui.components.mask_areas import synthetic_areas
 from pages._ui.components.sample_grid import synthetic_wall
 from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.components.synthetic_view import SyntheticSettings, View, order, settings_now, synthetic
-from pages._ui.escaping import literal
 from pages._ui.frame import address
 from pages._ui.frame.settings_store import settings_now as chosen_settings
 from pages._ui.frame.shell import Workspace, keep_bright, start_page
 from pages._ui.inside_mask import choose_mask_rule
-from pages._ui.library import Picture, settle_memory
-from pages._ui.source import choose_picture
 from pages._ui.texts import text
 
 

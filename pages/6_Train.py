@@ -4,8 +4,8 @@ import streamlit as st
 
 from draem_core.errors import DraemError
 from draem_core.launch.launcher import Launcher
-from pages._ui import library
-from pages._ui.escaping import literal, visible
+from pages._ui.common import library
+from pages._ui.common.escaping import literal, visible
 from pages._ui.frame import address
 from pages._ui.frame.paths import run_folder, short_name
 from pages._ui.frame.shell import say_no_dataset, start_window

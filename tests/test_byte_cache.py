@@ -9,8 +9,8 @@ import pytest
 import streamlit as st
 import torch
 
-from pages._ui import byte_cache, library
-from pages._ui.byte_cache import ByteCache, cached_by_bytes, size_of
+from pages._ui.common import byte_cache, library
+from pages._ui.common.byte_cache import ByteCache, cached_by_bytes, size_of
 
 
 @dataclass(frozen=True)

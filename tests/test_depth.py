@@ -16,7 +16,7 @@ from draem_core.data.pictures import load_pictures
 from draem_core.errors import ImageError
 from draem_core.scoring import score_dataset
 from draem_core.scoring.keys import network_key
-from pages._ui import library
+from pages._ui.common import library
 
 TWELVE = np.array([[0, 1024, 2048, 4095]], np.uint16)
 

@@ -124,7 +124,7 @@ def test_an_epoch_beyond_the_end_is_the_last_one(run: Path) -> None:
 
 def test_the_diagnosis_is_that_of_the_shown_epoch(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr("pages._ui.diagnosis.diagnose", lambda review, epoch: seen.append(epoch) or ())
+    monkeypatch.setattr("pages._ui.common.diagnosis.diagnose", lambda review, epoch: seen.append(epoch) or ())
     assert "Nothing looks wrong after epoch 2" in words(visit(epoch=2))
     assert seen == [2]
 

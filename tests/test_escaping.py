@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pages._ui.escaping import Markdown, code, literal, visible
+from pages._ui.common.escaping import Markdown, code, literal, visible
 from pages._ui.texts import markdown
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
@@ -30,14 +30,14 @@ OWN_WORDS = {
     "pages/_ui/train_charts.py": {"title", "epoch"},
     "pages/_ui/train_form.py": {"label", "MEANING[name]", "MEANING['name']", "_BUTTON_HELP"},
     "pages/_ui/training_watch.py": {"doing", "colour", "icon", "standing.stage.value"},
-    "pages/_ui/byte_cache.py": {"show_spinner"},
+    "pages/_ui/common/byte_cache.py": {"show_spinner"},
     "pages/_ui/goals_panel.py": {"head", "names"},
     "pages/_ui/confidence.py": {
         *("'; '.join(parts)", "_intervals(peaks, labels, settings)", "pd.DataFrame(rows).set_index('Half')"),
     },
     "pages/_ui/explanations.py": {"_HOW_TO_READ", "_shown(pixel)", "_shown(image)"},
-    "pages/_ui/diagnosis.py": {"when", "signs", "epochs", "said"},
-    "pages/_ui/downloads.py": {"label"},
+    "pages/_ui/common/diagnosis.py": {"when", "signs", "epochs", "said"},
+    "pages/_ui/common/downloads.py": {"label"},
     "pages/_ui/review_exports.py": {"label"},
     "pages/_ui/recipe_panel.py": {"label", "recipe.kernel_size", "recipe.min_area", "recipe.created"},
     "pages/_ui/reviews.py": {"label"},
@@ -48,7 +48,7 @@ OWN_WORDS = {
     "pages/_ui/scored.py": {"time_left", "len(job.result.scored.problems) - 5"},
     "pages/_ui/replays.py": {"time_left"},
     "pages/_ui/frame/shell.py": {"*devices()"},
-    "pages/_ui/source.py": {"lambda source: text(f'picture.{source}')"},
+    "pages/_ui/common/source.py": {"lambda source: text(f'picture.{source}')"},
 }
 
 

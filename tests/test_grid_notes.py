@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from draem_core.data.datasets import Sample
-from pages._ui.library import Picture, grid_notes
+from pages._ui.common.library import Picture, grid_notes
 
 GRID = 64, 96
 

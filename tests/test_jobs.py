@@ -6,7 +6,7 @@ import time
 import pytest
 
 from draem_core.errors import Cancelled, DatasetError
-from pages._ui.jobs import _KEPT, Jobs, Progress
+from pages._ui.common.jobs import _KEPT, Jobs, Progress
 
 PATIENCE = 120  # seconds
 
@@ -139,7 +139,7 @@ def test_what_was_just_started_stays_however_much_is_at_work() -> None:
 
 def test_time_left_is_by_the_pace_of_this_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("pages._ui.jobs.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("pages._ui.common.jobs.time.monotonic", lambda: now[0])
     progress = Progress()
     tell = progress.begin("Running the network")
     assert (progress.phase, progress.seconds_left) == ("Running the network", None)

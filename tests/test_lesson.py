@@ -18,7 +18,8 @@ from draem_core import PostProcess, Predictor, load_checkpoint, read_image
 from draem_core.data.datasets import open_dataset
 from draem_core.inside.switches import difference_map
 from draem_core.synthesis.sample import Hand
-from pages._ui import insides, library, synthetics, texts
+from pages._ui import insides, synthetics, texts
+from pages._ui.common import library
 from pages._ui.components.inside_view.painting import Painting, layer_size, read_painting
 from pages._ui.components.inside_view.stroke import Stroke, painted
 from pages._ui.components.inside_view.words import words_of

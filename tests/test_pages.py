@@ -27,9 +27,9 @@ from tiny_home import DEFECTS, FIRST_DEFECT, GOOD, GRID, PICTURE, WIDTHS, predic
 from draem_core import CheckpointError, PostProcess, load_checkpoint
 from draem_core.data.datasets import open_dataset, read_mask
 from draem_core.methods.draem import Draem
-from pages._ui import downloads, library
+from pages._ui.common import downloads, library
+from pages._ui.common.downloads import PANELS, render_downloads, safe_stem
 from pages._ui.components.viewer import ViewerSettings
-from pages._ui.downloads import PANELS, render_downloads, safe_stem
 from pages._ui.frame.checkpoint_upload import keep_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,7 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
-from pages._ui.uploads import Upload, within
+from pages._ui.common.uploads import Upload, within
 
 
 def script() -> None:

@@ -23,7 +23,8 @@ from draem_core.data.textures import load_textures
 from draem_core.inference.resize import resize_picture
 from draem_core.synthesis import synthesise
 from draem_core.synthesis.sample import ROTATE_SHARE, Hand, make_sample
-from pages._ui import library, synthetics
+from pages._ui import synthetics
+from pages._ui.common import library
 from pages._ui.components.mask_areas import histogram, told
 from pages._ui.components.sample_grid import shrunk
 from pages._ui.components.shared.settings import LiveSettings

@@ -20,7 +20,7 @@ from draem_core.launch.queue import Ticket
 from draem_core.training.config import ConfigError, TrainConfig
 from draem_core.training.reports import STEP_COLUMNS
 from pages._ui import train_form
-from pages._ui.spoken import counted
+from pages._ui.common.formatting import counted
 from pages._ui.train_defaults import first_try, free_name
 from pages._ui.train_form import BUILT_IN, MEANING, below_roots
 

@@ -14,8 +14,8 @@ from draem_core.evaluation.uncertainty import Interval, bootstrap_auroc, bootstr
 from draem_core.metrics import Counts, image_auroc
 from draem_core.recipe import raw_sensitivity
 from draem_core.types import Card
+from pages._ui.common.escaping import literal
 from pages._ui.components.tuner import TunerSettings
-from pages._ui.escaping import literal
 from pages._ui.goals_panel import take_over, trial_at
 
 

@@ -9,8 +9,8 @@ import streamlit as st
 from draem_core.evaluation import goals
 from draem_core.evaluation.goals import Choice, NoChoice, Zones
 from draem_core.evaluation.tuning import TuningSet
+from pages._ui.common.escaping import literal
 from pages._ui.components.tuner import TunerSettings
-from pages._ui.escaping import literal
 
 _BEST_F1, _RECALL, _ALARMS, _COST, _ZONES = (
     "Best F1",

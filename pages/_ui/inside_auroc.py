@@ -12,10 +12,10 @@ from draem_core.inference.precision import Precision
 from draem_core.inside.over_dataset import AS_IT_IS, DIFFERENCE, SWITCHED, Comparison, compare_over_dataset
 from draem_core.inside.switches import Switches
 from draem_core.scoring.keys import Stamp, score_key
-from pages._ui import library
-from pages._ui.escaping import literal
+from pages._ui.common import library
+from pages._ui.common.escaping import literal
+from pages._ui.common.jobs import Job, Jobs, Progress
 from pages._ui.frame.shell import Workspace
-from pages._ui.jobs import Job, Jobs, Progress
 from pages._ui.texts import markdown, text
 
 _NAMES = {AS_IT_IS: "as_trained", DIFFERENCE: "difference", SWITCHED: "switched"}

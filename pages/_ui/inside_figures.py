@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from draem_core.figure import classic_row, figure_bytes
 from draem_core.inside.figures import stage_figure, stages_figure
+from pages._ui.common.downloads import safe_stem
+from pages._ui.common.escaping import literal
 from pages._ui.components.inside_view import Look, View
 from pages._ui.components.inside_view.settings import AUTOMATIC
-from pages._ui.downloads import safe_stem
-from pages._ui.escaping import literal
 from pages._ui.texts import markdown, text
 
 _DPI = 200

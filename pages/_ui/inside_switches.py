@@ -22,15 +22,15 @@ from draem_core.postprocess import PostProcess
 from draem_core.render import heatmap, mask_picture
 from draem_core.scoring.keys import network_key
 from draem_core.types import Prediction
-from pages._ui import library
-from pages._ui.byte_cache import MB, cached_by_bytes
+from pages._ui.common import library
+from pages._ui.common.byte_cache import MB, cached_by_bytes
+from pages._ui.common.escaping import literal
+from pages._ui.common.library import Picture
+from pages._ui.common.picture_row import Shown, render_pictures
 from pages._ui.components.inside_view import View
 from pages._ui.components.inside_view.payload import scale_colours
-from pages._ui.escaping import literal
 from pages._ui.frame.shell import Workspace
 from pages._ui.inside_auroc import render_aurocs
-from pages._ui.library import Picture
-from pages._ui.picture_row import Shown, render_pictures
 from pages._ui.texts import markdown, text
 
 _PAIRS: tuple[Pair, ...] = ("image_and_reconstruction", "image_twice", "swapped")

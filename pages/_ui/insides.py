@@ -15,14 +15,14 @@ from draem_core.inside.switches import AS_TRAINED, Switches, has_sspcab
 from draem_core.postprocess import PostProcess
 from draem_core.scoring.keys import Stamp, network_key
 from draem_core.types import ResizeFilter
-from pages._ui.byte_cache import MB, cached_by_bytes, size_of
+from pages._ui.common.byte_cache import MB, cached_by_bytes, size_of
+from pages._ui.common.library import Picture
 from pages._ui.components.inside_view import View, answered
 from pages._ui.components.inside_view.painting import Painting, layer_size, read_painting
 from pages._ui.components.inside_view.stroke import Stroke, painted
 from pages._ui.components.inside_view.view import Plan
 from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.frame.shell import Workspace
-from pages._ui.library import Picture
 from pages._ui.texts import text
 
 _PAINTINGS = "_inside_paintings"  # in the session: the browser's last word on each picture, by digest

@@ -15,8 +15,8 @@ from draem_core.inference import Predictor
 from draem_core.postprocess import PostProcess, peak
 from draem_core.recipe import Computation, Measured, Recipe, check_card, parse_recipe, recipe_json
 from draem_core.report import Report, ReportImage, html_report, verdicts_csv, verdicts_json, write_mask_archive
+from pages._ui.common.escaping import code, literal
 from pages._ui.components.tuner import TunerSettings
-from pages._ui.escaping import code, literal
 from pages._ui.frame.shell import Workspace
 from pages._ui.goals_panel import take_over
 from pages._ui.scored import Scored

@@ -9,11 +9,12 @@ from draem_core.errors import Cancelled, DraemError
 from draem_core.runs.replay import epoch_in, review_from_checkpoints
 from draem_core.runs.review import Review
 from draem_core.runs.run_folder import RunFolderError
-from pages._ui import library, reviews
-from pages._ui.escaping import literal, visible
+from pages._ui import reviews
+from pages._ui.common import library
+from pages._ui.common.escaping import literal, visible
+from pages._ui.common.formatting import shortened
+from pages._ui.common.jobs import Job, Jobs, Progress
 from pages._ui.frame.paths import dataset_roots, home, run_folder, short_name
-from pages._ui.jobs import Job, Jobs, Progress
-from pages._ui.spoken import shortened
 
 _GLANCE = 0.3  # s that the page waits before it shows progress
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from draem_core.render import heatmap
 from draem_core.report.cells import table_csv
 from draem_core.runs.review import Review
-from pages._ui.diagnosis import scores_table
+from pages._ui.common.diagnosis import scores_table
 
 STRIP_EPOCHS = 10
 FRAME_TIME = 200  # ms

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from draem_core.runs.review import Review
-from pages._ui import library
-from pages._ui.escaping import code, literal
+from pages._ui.common import library
+from pages._ui.common.escaping import code, literal
 from pages._ui.frame.paths import checkpoint_folder, short_name
 
 

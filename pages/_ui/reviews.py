@@ -8,9 +8,9 @@ import streamlit as st
 
 from draem_core.runs.review import Review, find_reviews, load_review
 from draem_core.runs.run_folder import RunFolderError
-from pages._ui.byte_cache import MB, cached_by_bytes
+from pages._ui.common.byte_cache import MB, cached_by_bytes
+from pages._ui.common.escaping import code, literal, visible
 from pages._ui.components.reviewer import pack
-from pages._ui.escaping import code, literal, visible
 from pages._ui.frame import address
 from pages._ui.frame.paths import checkpoint_folder, run_folder, short_name
 

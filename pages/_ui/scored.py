@@ -11,12 +11,12 @@ from draem_core.evaluation.tuning import TuningSet, count_settings
 from draem_core.grid_mask import MASK_DOWNSCALINGS, MaskDownscaling
 from draem_core.inference import Predictor
 from draem_core.scoring import ScoredDataset, score_dataset, score_key
-from pages._ui import library
+from pages._ui.common import library
+from pages._ui.common.escaping import literal
+from pages._ui.common.jobs import Job, Jobs, Progress
 from pages._ui.components.tuner import Entry, pack
-from pages._ui.escaping import literal
 from pages._ui.frame.paths import score_folder
 from pages._ui.frame.shell import Workspace
-from pages._ui.jobs import Job, Jobs, Progress
 
 _ASK_ABOVE = 400  # images; fewer are scored without a click
 _THUMBNAILS = 2000  # shown in the gallery; the images after these are named alone

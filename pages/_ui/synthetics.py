@@ -17,17 +17,17 @@ from draem_core.postprocess import PostProcess
 from draem_core.scoring.keys import Stamp, network_key
 from draem_core.synthesis.sample import Kind, Sample, make_sample, mask_shares
 from draem_core.types import Prediction
-from pages._ui import library
-from pages._ui.byte_cache import MB, cached_by_bytes
+from pages._ui.common import library
+from pages._ui.common.byte_cache import MB, cached_by_bytes
+from pages._ui.common.library import Picture
+from pages._ui.common.source import want_picture
+from pages._ui.common.texture_folders import texture_folders
 from pages._ui.components.sample_grid import Thumbnail, Wall, shrunk
 from pages._ui.components.synthetic_view import Sources, SyntheticSettings, View
 from pages._ui.components.synthetic_view.card import as_picture
 from pages._ui.frame.paths import home
 from pages._ui.frame.shell import Workspace
-from pages._ui.library import Picture
-from pages._ui.source import want_picture
 from pages._ui.texts import text
-from pages._ui.texture_folders import texture_folders
 
 WALL = 24
 AREAS_DRAWN = 300

@@ -18,11 +18,11 @@ from draem_core.launch.step_timing import measure_apart
 from draem_core.runs.progress import steps_per_epoch
 from draem_core.training.config import ConfigError, TrainConfig, make_config
 from draem_core.training.losses import PARTS, LossWeights
-from pages._ui import library
-from pages._ui.escaping import literal, visible
+from pages._ui.common import library
+from pages._ui.common.escaping import literal, visible
+from pages._ui.common.formatting import counted, shortened
+from pages._ui.common.texture_folders import texture_folders
 from pages._ui.frame.paths import dataset_roots, short_name
-from pages._ui.spoken import counted, shortened
-from pages._ui.texture_folders import texture_folders
 from pages._ui.train_defaults import first_try, free_name
 
 BUILT_IN = "Built-in textures"

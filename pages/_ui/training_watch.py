@@ -14,9 +14,9 @@ from draem_core.runs.progress import Progress, read_history, read_progress
 from draem_core.runs.review import load_review
 from draem_core.training.config import TrainConfig
 from draem_core.training.validation import disagreement
-from pages._ui import library
-from pages._ui.diagnosis import render_findings
-from pages._ui.escaping import literal, visible
+from pages._ui.common import library
+from pages._ui.common.diagnosis import render_findings
+from pages._ui.common.escaping import literal, visible
 from pages._ui.frame.paths import short_name
 from pages._ui.train_charts import render_curves, render_newest_pictures
 

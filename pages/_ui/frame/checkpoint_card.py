@@ -4,7 +4,7 @@ import streamlit as st
 
 from draem_core.inference import Predictor
 from draem_core.types import Card
-from pages._ui.escaping import literal
+from pages._ui.common.escaping import literal
 from pages._ui.texts import markdown, text
 
 _OWN_NAMES = {"anomalib": "anomalib", "ours": "DRAEM Heatmap Explorer"}  # the same in every language

@@ -12,8 +12,8 @@ import streamlit as st
 from draem_core.checkpoints import checkpoint_digest, list_checkpoints, load_checkpoint
 from draem_core.disk import remedy
 from draem_core.errors import CheckpointError
-from pages._ui import library
-from pages._ui.escaping import literal
+from pages._ui.common import library
+from pages._ui.common.escaping import literal
 from pages._ui.frame.paths import short_name, upload_folder
 from pages._ui.texts import text
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 from streamlit import config
 
-from pages._ui.escaping import literal
+from pages._ui.common.escaping import literal
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # Streamlit's own page needs inline scripts, and its charts and components evaluate theirs. No address but our own.

@@ -20,8 +20,9 @@ from draem_core.inference import Predictor
 from draem_core.inference.devices import devices
 from draem_core.inference.precision import Precision
 from draem_core.render import heatmap
-from pages._ui import lesson, library
-from pages._ui.escaping import Markdown, code, literal, visible
+from pages._ui import lesson
+from pages._ui.common import library
+from pages._ui.common.escaping import Markdown, code, literal, visible
 from pages._ui.frame import address
 from pages._ui.frame.checkpoint_card import render_checkpoint_card
 from pages._ui.frame.checkpoint_upload import render_checkpoint_upload

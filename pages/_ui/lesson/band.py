@@ -14,17 +14,17 @@ from draem_core.data.datasets import Dataset
 from draem_core.errors import ImageError
 from draem_core.inference import Predictor
 from draem_core.types import Prediction
-from pages._ui import library
+from pages._ui.common import library
+from pages._ui.common.escaping import Markdown, code
+from pages._ui.common.library import Picture
 from pages._ui.components.inside_view.settings import Look
 from pages._ui.components.inside_view.view import View as InsideView
 from pages._ui.components.shared.modules import script
 from pages._ui.components.synthetic_view.settings import SyntheticSettings
 from pages._ui.components.synthetic_view.view import View as SyntheticView
-from pages._ui.escaping import Markdown, code
 from pages._ui.lesson import course, facts
 from pages._ui.lesson.facts import Facts, InsideScene, SyntheticScene
 from pages._ui.lesson.steps import GOOD, STEPS, InsideStep, Step
-from pages._ui.library import Picture
 from pages._ui.texts import language, markdown, names_of, text, texts_under
 
 _FOLDER = Path(__file__).parent

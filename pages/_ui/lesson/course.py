@@ -5,7 +5,7 @@ Knows nothing of what a step says: `pages._ui.lesson.band` shows that.
 
 import streamlit as st
 
-from pages._ui import library
+from pages._ui.common import library
 from pages._ui.components.inside_view import order_look
 from pages._ui.components.inside_view.stroke import Stroke
 from pages._ui.frame import address

@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages._ui.escaping import Markdown, literal, visible
+from pages._ui.common.escaping import Markdown, literal, visible
 from pages._ui.texts.catalogue import ENGLISH, Language, language_for, names_in, read_languages
 
 __all__ = ["choose_language", "language", "linked_language", "markdown", "names_of", "speak", "text", "texts_under"]

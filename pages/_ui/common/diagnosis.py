@@ -5,8 +5,8 @@ import streamlit as st
 
 from draem_core.diagnostics import Finding, diagnose
 from draem_core.runs.review import Review
-from pages._ui import library
-from pages._ui.escaping import literal
+from pages._ui.common import library
+from pages._ui.common.escaping import literal
 from pages._ui.frame.shell import Workspace
 
 QUICK = 20_000_000  # parameters; a larger network is examined on the CPU only when asked

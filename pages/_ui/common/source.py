@@ -6,14 +6,14 @@ import streamlit as st
 from draem_core.data.datasets import Dataset, Sample
 from draem_core.data.images import IMAGE_SUFFIXES
 from draem_core.errors import ImageError
-from pages._ui import library, uploads
+from pages._ui.common import library, uploads
+from pages._ui.common.escaping import literal
+from pages._ui.common.library import Picture
+from pages._ui.common.uploads import Upload
 from pages._ui.components.filmstrip import Frame, filmstrip
-from pages._ui.escaping import literal
 from pages._ui.frame import address
 from pages._ui.frame.shell import say_no_dataset
-from pages._ui.library import Picture
 from pages._ui.texts import markdown, text
-from pages._ui.uploads import Upload
 
 DATASET, UPLOAD = "dataset", "upload"
 _ALL = "all"

@@ -15,8 +15,8 @@ from draem_core.data.images import encode_png
 from draem_core.postprocess import PostProcess
 from draem_core.render import as_png, panels
 from draem_core.types import Prediction
+from pages._ui.common.library import Picture
 from pages._ui.components.viewer import ViewerSettings
-from pages._ui.library import Picture
 
 PANELS = ("original", "reconstruction", "anomaly_map", "mask", "overlay")
 

@@ -8,7 +8,7 @@ import streamlit as st
 from draem_core.data.layouts import FLAT
 from draem_core.data.wording import is_text
 from draem_core.errors import DraemError
-from pages._ui import library
+from pages._ui.common import library
 from pages._ui.frame.paths import dataset_roots, short_name
 
 

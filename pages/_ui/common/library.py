@@ -37,7 +37,7 @@ from draem_core.inference import Predictor
 from draem_core.inference.precision import Precision
 from draem_core.render import COLORMAP
 from draem_core.types import Prediction
-from pages._ui.byte_cache import MB, cached_by_bytes
+from pages._ui.common.byte_cache import MB, cached_by_bytes
 from pages._ui.components.viewer import pack
 from pages._ui.frame.paths import checkpoint_folder, dataset_roots, run_folder, short_name
 
