@@ -12,7 +12,7 @@ from pages._ui.common.escaping import literal
 from pages._ui.common.library import Picture
 from pages._ui.common.source import choose_picture, read_truth
 from pages._ui.components.viewer import ViewerSettings, viewer
-from pages._ui.explanations import render_how_to_read, render_normalised_values
+from pages._ui.explore.explanations import render_how_to_read, render_normalised_values
 from pages._ui.frame.settings_store import settings_now, show_settings
 from pages._ui.frame.shell import Workspace, start_page
 

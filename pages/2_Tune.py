@@ -6,13 +6,13 @@ from pages._ui.common.diagnosis import render_checkpoint_findings
 from pages._ui.common.library import settle_memory
 from pages._ui.common.source import want_picture
 from pages._ui.components.tuner import TunerSettings, tuner
-from pages._ui.confidence import render_confidence
 from pages._ui.frame import address
 from pages._ui.frame.settings_store import choose, settings_now, show_settings
 from pages._ui.frame.shell import Workspace, say_no_dataset, start_page
-from pages._ui.goals_panel import goal_settings, render_goals
-from pages._ui.recipe_panel import render_recipe
-from pages._ui.scored import Scored, scored_dataset
+from pages._ui.tune.confidence import render_confidence
+from pages._ui.tune.goals_panel import goal_settings, render_goals
+from pages._ui.tune.recipe_panel import render_recipe
+from pages._ui.tune.tune_data import Scored, scored_dataset
 
 
 @st.fragment

@@ -3,17 +3,17 @@
 import streamlit as st
 
 from draem_core.errors import DraemError
-from pages._ui import reviews
 from pages._ui.common import library
 from pages._ui.common.diagnosis import render_best_epochs, render_findings
 from pages._ui.common.escaping import literal
 from pages._ui.components.reviewer import ReviewSettings, nearest_epoch, reviewer
+from pages._ui.epochs import run_selection
+from pages._ui.epochs.exports import render_exports
+from pages._ui.epochs.links import render_open_in_explore
+from pages._ui.epochs.replays import render_replay
+from pages._ui.epochs.run_selection import Chosen
 from pages._ui.frame import address
 from pages._ui.frame.shell import start_window
-from pages._ui.replays import render_replay
-from pages._ui.review_exports import render_exports
-from pages._ui.review_links import render_open_in_explore
-from pages._ui.reviews import Chosen
 
 
 @st.fragment
@@ -33,7 +33,7 @@ def show(chosen: Chosen) -> None:
 
 start_window("epochs")
 try:
-    chosen = reviews.choose_runs()
+    chosen = run_selection.choose_runs()
 except DraemError as error:
     st.error(literal(error), icon=":material/error:")
     chosen = None

@@ -3,15 +3,16 @@
 import streamlit as st
 
 from draem_core.errors import DraemError
-from pages._ui import insides, lesson
+from pages._ui import lesson
 from pages._ui.common.escaping import literal
 from pages._ui.common.library import Picture, settle_memory
 from pages._ui.common.source import choose_picture
 from pages._ui.components.inside_view import InsideSettings, inside
 from pages._ui.frame.settings_store import settings_now, show_settings
 from pages._ui.frame.shell import Workspace, keep_bright, start_page
-from pages._ui.inside_experiments import render_experiments
-from pages._ui.inside_mask import choose_mask_rule
+from pages._ui.inside import insides
+from pages._ui.inside.experiments import render_experiments
+from pages._ui.inside.mask_rule import choose_mask_rule
 
 
 @st.fragment

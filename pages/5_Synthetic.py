@@ -6,7 +6,7 @@ import streamlit as st
 
 from draem_core.errors import DraemError
 from draem_core.synthesis.sample import Hand
-from pages._ui import lesson, synthetics
+from pages._ui import lesson
 from pages._ui.common.escaping import literal
 from pages._ui.common.library import Picture, settle_memory
 from pages._ui.common.source import choose_picture
@@ -17,7 +17,8 @@ from pages._ui.components.synthetic_view import SyntheticSettings, View, order, 
 from pages._ui.frame import address
 from pages._ui.frame.settings_store import settings_now as chosen_settings
 from pages._ui.frame.shell import Workspace, keep_bright, start_page
-from pages._ui.inside_mask import choose_mask_rule
+from pages._ui.inside.mask_rule import choose_mask_rule
+from pages._ui.synthetic import synthetics
 from pages._ui.texts import text
 
 

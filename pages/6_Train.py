@@ -9,8 +9,8 @@ from pages._ui.common.escaping import literal, visible
 from pages._ui.frame import address
 from pages._ui.frame.paths import run_folder, short_name
 from pages._ui.frame.shell import say_no_dataset, start_window
-from pages._ui.train_form import ask_for_training
-from pages._ui.training_watch import render_line, render_run
+from pages._ui.train.form import ask_for_training
+from pages._ui.train.watch import render_line, render_run
 
 NEW = "New training"
 

@@ -15,7 +15,7 @@ from tiny_runs import EPOCHS, PROBES, cut_off, train_tiny
 from draem_core.errors import DraemError
 from draem_core.runs.review import load_review
 from pages._ui.components.reviewer import ReviewSettings
-from pages._ui.replays import allowed_folder, review_folder
+from pages._ui.epochs.replays import allowed_folder, review_folder
 
 APP = str(Path(__file__).resolve().parents[1] / "app.py")
 RUNS = 100  # of the page while a replay goes on

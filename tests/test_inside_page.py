@@ -22,7 +22,6 @@ from draem_core.errors import Cancelled
 from draem_core.inside.over_dataset import AS_IT_IS, DIFFERENCE, SWITCHED, compare_over_dataset
 from draem_core.inside.stages import trace
 from draem_core.inside.switches import Switches, difference_map, predict_switched
-from pages._ui import insides
 from pages._ui.common import library
 from pages._ui.common.jobs import Jobs
 from pages._ui.components.inside_view.brushes import Brushes, make_brushes
@@ -33,7 +32,8 @@ from pages._ui.components.inside_view.view import View
 from pages._ui.components.inside_view.words import words_of
 from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.frame.shell import Workspace
-from pages._ui.inside_auroc import _files
+from pages._ui.inside import insides
+from pages._ui.inside.auroc import _files
 
 ROOT = Path(__file__).resolve().parents[1]
 ALPHA, TILES = "checkpoints/alpha.safetensors", "datasets/tiles"

@@ -18,7 +18,7 @@ from draem_core import PostProcess, Predictor, load_checkpoint, read_image
 from draem_core.data.datasets import open_dataset
 from draem_core.inside.switches import difference_map
 from draem_core.synthesis.sample import Hand
-from pages._ui import insides, synthetics, texts
+from pages._ui import texts
 from pages._ui.common import library
 from pages._ui.components.inside_view.painting import Painting, layer_size, read_painting
 from pages._ui.components.inside_view.stroke import Stroke, painted
@@ -27,9 +27,11 @@ from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.components.synthetic_view import SyntheticSettings, View
 from pages._ui.components.synthetic_view.payload import cards_of
 from pages._ui.frame.shell import Workspace
+from pages._ui.inside import insides
 from pages._ui.lesson import course, facts
 from pages._ui.lesson.facts import INSIDE, SYNTHETIC, InsideScene, SyntheticScene
 from pages._ui.lesson.steps import CHECKPOINT, DATASET, DEFECT, GOOD, STEPS, InsideStep, SyntheticStep
+from pages._ui.synthetic import synthetics
 from pages._ui.texts.catalogue import names_in, read_languages
 
 ROOT = Path(__file__).resolve().parents[1]

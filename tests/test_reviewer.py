@@ -20,7 +20,7 @@ from draem_core.runs.run_folder import RunFolderError
 from pages._ui.components.reviewer import ReviewSettings, nearest_epoch, pack
 from pages._ui.components.reviewer.payload import MAX_EPOCHS, shown_epochs
 from pages._ui.components.shared.settings import read_settings
-from pages._ui.review_exports import animation, strip
+from pages._ui.epochs.exports import animation, strip
 
 EPOCHS, PROBES, SIDE = 3, 4, 16
 

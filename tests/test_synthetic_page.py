@@ -23,7 +23,6 @@ from draem_core.data.textures import load_textures
 from draem_core.inference.resize import resize_picture
 from draem_core.synthesis import synthesise
 from draem_core.synthesis.sample import ROTATE_SHARE, Hand, make_sample
-from pages._ui import synthetics
 from pages._ui.common import library
 from pages._ui.components.mask_areas import histogram, told
 from pages._ui.components.sample_grid import shrunk
@@ -34,6 +33,7 @@ from pages._ui.components.synthetic_view.payload import cards_of, pack
 from pages._ui.components.synthetic_view.pixel import follow
 from pages._ui.components.synthetic_view.settings import FIRST_SEED, Choice, read
 from pages._ui.frame.shell import Workspace
+from pages._ui.synthetic import synthetics
 
 ROOT = Path(__file__).resolve().parents[1]
 ALPHA, TILES = "checkpoints/alpha.safetensors", "datasets/tiles"

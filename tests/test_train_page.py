@@ -19,10 +19,10 @@ from draem_core.launch.launcher import Launcher, as_toml
 from draem_core.launch.queue import Ticket
 from draem_core.training.config import ConfigError, TrainConfig
 from draem_core.training.reports import STEP_COLUMNS
-from pages._ui import train_form
 from pages._ui.common.formatting import counted
-from pages._ui.train_defaults import first_try, free_name
-from pages._ui.train_form import BUILT_IN, MEANING, below_roots
+from pages._ui.train import form
+from pages._ui.train.defaults import first_try, free_name
+from pages._ui.train.form import BUILT_IN, MEANING, below_roots
 
 APP = str(Path(__file__).resolve().parents[1] / "app.py")
 PAGE = "pages/6_Train.py"
@@ -186,7 +186,7 @@ def test_what_cannot_be_trained_is_said(home: Path, name: str, value: object, sa
 
 def test_the_time_is_estimated_on_demand_and_for_what_was_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(train_form, "measure_apart", lambda toml: asked.append(toml) or 2.0)
+    monkeypatch.setattr(form, "measure_apart", lambda toml: asked.append(toml) or 2.0)
     at = press(set_field(open_page(), "epochs", 300), "Estimate the time")
     assert "A step took 2 s just now, so 300 epochs will take 10 min." in words(at)  # 2 images are one step
     assert "so 30 epochs will take about 60 s" in words(set_field(at, "epochs", 30))

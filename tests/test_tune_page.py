@@ -21,8 +21,8 @@ from draem_core.data.datasets import open_dataset
 from draem_core.evaluation.settings_grid import SettingsGrid
 from draem_core.evaluation.tuning import TuningSet, count_settings
 from draem_core.scoring import run, score_dataset
-from pages._ui import scored
 from pages._ui.components.tuner import TunerSettings
+from pages._ui.tune import tune_data
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = str(ROOT / "app.py")
@@ -270,7 +270,7 @@ def test_many_images_are_scored_when_asked_stopped_and_gone_on_with(
         return score(predictor, pictures)
 
     monkeypatch.setattr(run, "_predicted", slowly)
-    monkeypatch.setattr(scored, "_ASK_ABOVE", 3)
+    monkeypatch.setattr(tune_data, "_ASK_ABOVE", 3)
     at = AppTest.from_file(APP, default_timeout=300).switch_page("pages/2_Tune.py").run()
     assert f"each of the **{IMAGES} test images** once" in words(at)
     assert not list((home / ".cache").rglob("maps.npy"))

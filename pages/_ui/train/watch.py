@@ -18,7 +18,7 @@ from pages._ui.common import library
 from pages._ui.common.diagnosis import render_findings
 from pages._ui.common.escaping import literal, visible
 from pages._ui.frame.paths import short_name
-from pages._ui.train_charts import render_curves, render_newest_pictures
+from pages._ui.train.charts import render_curves, render_newest_pictures
 
 _LOOK = {
     Stage.WAITING: (":material/hourglass_top:", "blue"),

@@ -30,7 +30,7 @@ from pages._ui.common.picture_row import Shown, render_pictures
 from pages._ui.components.inside_view import View
 from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.frame.shell import Workspace
-from pages._ui.inside_auroc import render_aurocs
+from pages._ui.inside.auroc import render_aurocs
 from pages._ui.texts import markdown, text
 
 _PAIRS: tuple[Pair, ...] = ("image_and_reconstruction", "image_twice", "swapped")

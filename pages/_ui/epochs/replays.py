@@ -9,11 +9,11 @@ from draem_core.errors import Cancelled, DraemError
 from draem_core.runs.replay import epoch_in, review_from_checkpoints
 from draem_core.runs.review import Review
 from draem_core.runs.run_folder import RunFolderError
-from pages._ui import reviews
 from pages._ui.common import library
 from pages._ui.common.escaping import literal, visible
 from pages._ui.common.formatting import shortened
 from pages._ui.common.jobs import Job, Jobs, Progress
+from pages._ui.epochs import run_selection
 from pages._ui.frame.paths import dataset_roots, home, run_folder, short_name
 
 _GLANCE = 0.3  # s that the page waits before it shows progress
@@ -87,7 +87,7 @@ def _follow(key: tuple[str, str]) -> None:
         st.error(literal(job.failed), icon=":material/pause_circle:" if job.was_cancelled else ":material/error:")
     else:
         st.session_state.pop("replay", None)
-        reviews.show_next(job.result.folder)
+        run_selection.show_next(job.result.folder)
         st.rerun()
 
 
@@ -148,7 +148,7 @@ def _is_another(out: Path, folder: Path) -> bool:
 
 def _likely_folders() -> list[Path]:
     """Return the folders with at least two checkpoints whose names have an epoch, except those of our own runs."""
-    reviewed = {folder / "checkpoints" for root in reviews.run_roots() for folder in reviews.folders(root)}
+    reviewed = {folder / "checkpoints" for root in run_selection.run_roots() for folder in run_selection.folders(root)}
     counts: dict[Path, int] = {}
     for path in library.checkpoint_files():
         if epoch_in(path.stem) is not None and path.parent not in reviewed:

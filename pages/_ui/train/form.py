@@ -23,7 +23,7 @@ from pages._ui.common.escaping import literal, visible
 from pages._ui.common.formatting import counted, shortened
 from pages._ui.common.texture_folders import texture_folders
 from pages._ui.frame.paths import dataset_roots, short_name
-from pages._ui.train_defaults import first_try, free_name
+from pages._ui.train.defaults import first_try, free_name
 
 BUILT_IN = "Built-in textures"
 _ANY = "Random weights"

@@ -18,8 +18,8 @@ from draem_core.report import Report, ReportImage, html_report, verdicts_csv, ve
 from pages._ui.common.escaping import code, literal
 from pages._ui.components.tuner import TunerSettings
 from pages._ui.frame.shell import Workspace
-from pages._ui.goals_panel import take_over
-from pages._ui.scored import Scored
+from pages._ui.tune.goals_panel import take_over
+from pages._ui.tune.tune_data import Scored
 
 
 def render_recipe(workspace: Workspace, scored: Scored, settings: TunerSettings) -> None:

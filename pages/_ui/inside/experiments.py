@@ -5,9 +5,9 @@ import streamlit as st
 from pages._ui.common.library import Picture
 from pages._ui.components.inside_view import Look, View
 from pages._ui.frame.shell import Workspace
-from pages._ui.inside_figures import render_figures
-from pages._ui.inside_losses import render_losses
-from pages._ui.inside_switches import render_switches
+from pages._ui.inside.ablations import render_switches
+from pages._ui.inside.figures import render_figures
+from pages._ui.inside.losses import render_losses
 from pages._ui.texts import text
 
 SWITCHES, LOSSES, FIGURES = "switches", "losses", "figures"

@@ -16,7 +16,7 @@ from draem_core.recipe import raw_sensitivity
 from draem_core.types import Card
 from pages._ui.common.escaping import literal
 from pages._ui.components.tuner import TunerSettings
-from pages._ui.goals_panel import take_over, trial_at
+from pages._ui.tune.goals_panel import take_over, trial_at
 
 
 def render_confidence(card: Card, tuning: TuningSet, settings: TunerSettings) -> None:
