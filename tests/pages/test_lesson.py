@@ -34,7 +34,7 @@ from pages._ui.lesson.steps import CHECKPOINT, DATASET, DEFECT, GOOD, STEPS, Ins
 from pages._ui.synthetic import synthetics
 from pages._ui.texts.catalogue import names_in, read_languages
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = read_languages(texts.FOLDER)
 KEYS = [step.key for step in STEPS]
 INSIDE_STEPS = [step for step in STEPS if isinstance(step, InsideStep)]

@@ -30,7 +30,7 @@ from draem_core.recipe import Computation, Recipe, save_recipe
 from draem_core.report.names import FileNames, safe_name
 from draem_core.types import Region
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FLOAT32 = Computation(device="cpu", asked="float32", precision="float32")
 
 

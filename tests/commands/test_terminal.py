@@ -13,7 +13,7 @@ from tiny_home import PICTURE, write_checkpoint
 
 from draem_core.commands import terminal
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(

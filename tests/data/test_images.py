@@ -485,7 +485,7 @@ for path in sys.argv[1:]:
 """
     command = [sys.executable, "-W", "always", "-c", script, str(big), str(exif), str(cut)]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=600, cwd=Path(__file__).parents[1], check=True
+        command, capture_output=True, text=True, timeout=600, cwd=Path(__file__).parents[2], check=True
     )
     assert done.stderr == ""
 

@@ -13,7 +13,7 @@ from pages._ui.components.synthetic_view import SyntheticSettings
 from pages._ui.components.tuner import TunerSettings
 from pages._ui.components.viewer import ViewerSettings
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("[0-9]_*.py"))
 PLACES = ("image", "checkpoint", "dataset", "device", "precision", "lang", "lesson", "run", "other")
 SETTINGS = (ViewerSettings, TunerSettings, ReviewSettings, InsideSettings, SyntheticSettings)

@@ -219,7 +219,7 @@ def test_reading_takes_at_most_6_bytes_a_pixel_above_the_decoded_one(kind, decod
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     file_bytes = paths[1].stat().st_size / 3000**2  # a JPEG's markers are counted on the whole file
     assert float(done.stdout) <= decoded + 6 + file_bytes

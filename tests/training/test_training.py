@@ -41,7 +41,7 @@ from draem_core.training.loop import TrainingError, TrainingStopped, train
 from draem_core.training.schedule import best_epochs, learning_rate
 from draem_core.training.validation import TestFigures, disagreement, validate
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def config(out, **changes):

@@ -23,7 +23,7 @@ from draem_core.errors import Cancelled, DatasetError, ScoringError
 from draem_core.scoring import ScoredDataset, map_file, results, run, score_dataset, score_key
 from draem_core.types import Prediction
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = [*(f"test/good/{index}.png" for index in range(5)), *(f"test/spot/{index}.png" for index in range(4))]
 
 

@@ -17,7 +17,7 @@ from draem_core.runs.review import load_review
 from pages._ui.components.reviewer import ReviewSettings
 from pages._ui.epochs.replays import allowed_folder, review_folder
 
-APP = str(Path(__file__).resolve().parents[1] / "app.py")
+APP = str(Path(__file__).resolve().parents[2] / "app.py")
 RUNS = 100  # of the page while a replay goes on
 
 

@@ -18,7 +18,7 @@ from draem_core.data.folders import unreadable_names
 from draem_core.data.images import encode_png
 from draem_core.errors import DatasetError, ImageError
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 def grow(root: Path, *names: str) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from pages._ui.common.escaping import Markdown, code, literal, visible
 from pages._ui.texts import markdown
 
-PAGES = Path(__file__).resolve().parents[1] / "pages"
+PAGES = Path(__file__).resolve().parents[2] / "pages"
 
 # Streamlit calls whose first words are Markdown: by position, and by keyword in any call
 FIRST = {

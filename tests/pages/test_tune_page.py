@@ -24,7 +24,7 @@ from draem_core.scoring import run, score_dataset
 from pages._ui.components.tuner import TunerSettings
 from pages._ui.tune import tune_data
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 APP = str(ROOT / "app.py")
 ALPHA, TILES = "checkpoints/alpha.safetensors", "datasets/tiles"
 IMAGES = GOOD + sum(DEFECTS.values())

@@ -17,7 +17,7 @@ from draem_core.inference import image_score
 from draem_core.inference.resize import resize_picture
 from draem_core.methods.draem import Draem
 
-GOLDEN = Path(__file__).resolve().parents[2] / "shared/golden"
+GOLDEN = Path(__file__).resolve().parents[3] / "shared/golden"
 
 
 def checkpoint(**fields) -> Checkpoint:

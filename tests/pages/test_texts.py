@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from pages._ui import texts
 from pages._ui.texts.catalogue import ENGLISH, Language, language_for, names_in, read_languages
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = read_languages(texts.FOLDER)
 OTHERS = [code for code in LANGUAGES if code != ENGLISH]
 HAN = re.compile(r"[\u4e00-\u9fff]")

@@ -24,7 +24,7 @@ from pages._ui.train import form
 from pages._ui.train.defaults import first_try, free_name
 from pages._ui.train.form import BUILT_IN, MEANING, below_roots
 
-APP = str(Path(__file__).resolve().parents[1] / "app.py")
+APP = str(Path(__file__).resolve().parents[2] / "app.py")
 PAGE = "pages/6_Train.py"
 
 

@@ -35,7 +35,7 @@ from pages._ui.components.synthetic_view.settings import FIRST_SEED, Choice, rea
 from pages._ui.frame.shell import Workspace
 from pages._ui.synthetic import synthetics
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ALPHA, TILES = "checkpoints/alpha.safetensors", "datasets/tiles"
 GOOD_PICTURE = "test/good/000.png"
 TEXTURE_STAGES = (

@@ -5,7 +5,7 @@ from pathlib import Path
 from draem_core.diagnostics import diagnose
 from draem_core.runs.review import load_review
 
-RUNS = Path(__file__).parents[1] / "checkpoints" / "runs"
+RUNS = Path(__file__).parents[2] / "checkpoints" / "runs"
 
 
 def test_the_healthy_run_goes_from_noise_to_good_and_nothing_is_wrong_with_it() -> None:

@@ -22,7 +22,7 @@ from draem_core.errors import DatasetError
 from draem_core.methods.draem import Draem
 from draem_core.scoring import METRIC_NAMES, measure, score_dataset
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from draem_core.training.config import TrainConfig, make_config
 from draem_core.training.losses import LossWeights
 from draem_core.training.reports import STEP_COLUMNS
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ENDLESS = 5000
 
 

@@ -27,7 +27,7 @@ from draem_core.errors import CheckpointError
 from draem_core.methods.draem import Draem
 from draem_core.types import Calibration, Card
 
-GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
+GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
 needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="reference checkpoints are not on this machine")
 
 WIDTHS = (2, 1)

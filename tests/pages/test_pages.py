@@ -32,7 +32,7 @@ from pages._ui.common.downloads import PANELS, render_downloads, safe_stem
 from pages._ui.components.viewer import ViewerSettings
 from pages._ui.frame.checkpoint_upload import keep_checkpoint
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 APP = str(ROOT / "app.py")
 HOSTILE = ROOT.parent / "shared" / "golden" / "hostile"
 HOSTILE_FILES = sorted(HOSTILE.glob("*")) if HOSTILE.is_dir() else []

@@ -35,7 +35,7 @@ from pages._ui.frame.shell import Workspace
 from pages._ui.inside import insides
 from pages._ui.inside.auroc import _files
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ALPHA, TILES = "checkpoints/alpha.safetensors", "datasets/tiles"
 NO_BRUSHES = Brushes({}, ())
 
