@@ -7,6 +7,7 @@ from draem_core.errors import CheckpointError, DatasetError, DraemError, ImageEr
 from draem_core.inference import Predictor
 from draem_core.postprocess import PostProcess
 from draem_core.types import Card, Prediction
+from draem_core.version import __version__
 
 __all__ = [
     "Card",
@@ -18,6 +19,7 @@ __all__ = [
     "PostProcess",
     "Prediction",
     "Predictor",
+    "__version__",
     "load_checkpoint",
     "metrics",
     "read_image",

@@ -30,8 +30,8 @@ from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference.precision import Precision
 from draem_core.postprocess import PostProcess
 from draem_core.types import Calibration, Card, ColorOrder, ConcatOrder, Flavour, Normalisation, ResizeFilter, ScoreRule
+from draem_core.version import __version__
 
-APP_VERSION = "0.1.0"
 RECIPE_VERSION: Literal[1] = 1
 MAX_RECIPE_BYTES = 2**20
 
@@ -143,7 +143,7 @@ class Recipe(BaseModel):
     measured: tuple[Measured, ...] = ()
     note: Annotated[str, Field(max_length=10_000)] = ""
     created: Annotated[AwareDatetime, Field(strict=False)]
-    app_version: Text = APP_VERSION
+    app_version: Text = __version__
 
     @classmethod
     def of(

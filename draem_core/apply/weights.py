@@ -3,7 +3,6 @@
 Knows no pictures.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,9 +15,8 @@ from draem_core.errors import CheckpointError, DraemError, RecipeError
 from draem_core.inference import Predictor
 from draem_core.inference.devices import pick_device
 from draem_core.inference.precision import Precision
+from draem_core.installation import app_folder, state_folder
 from draem_core.recipe import Recipe, RecipeCheckpoint, check_card
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +63,8 @@ def open_recipe(
 
 
 def weight_folders() -> list[Path]:
-    """Return checkpoints/ and runs/ below DRAEM_HOME, the working folder and the project, as far as they exist."""
-    named = os.environ.get("DRAEM_HOME")
-    homes = [*([Path(named).expanduser()] if named else []), Path.cwd(), PROJECT]
+    """Return checkpoints/ and runs/ below the state, the working folder and the app, as far as they exist."""
+    homes = [state_folder(), Path.cwd(), app_folder()]
     folders = [home.absolute() / name for home in homes for name in ("checkpoints", "runs")]
     return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
 

@@ -1,4 +1,4 @@
-"""The command line: ``python -m draem_core train | score | apply | figure | demo | doctor``.
+"""The command line: ``draem-explorer run | train | score | apply | figure | demo | doctor``.
 
 Reads arguments, calls the library, shows progress. An error that the user can act on is one sentence on
 stderr and exit status 2.
@@ -15,6 +15,7 @@ from draem_core.apply import UNFINISHED, Verdict, apply_recipe, find_sources, op
 from draem_core.checkpoints import load_checkpoint
 from draem_core.commands.doctor import examine
 from draem_core.commands.figure import figure_command
+from draem_core.commands.run import run_command
 from draem_core.commands.terminal import (
     cell,
     complain,
@@ -53,6 +54,7 @@ def main() -> None:
         raise SystemExit(1) from error
 
 
+app.command("run")(run_command)
 app.command("train")(train_command)
 
 

@@ -7,12 +7,14 @@ of datasets, separated by ``:``, on Windows by ``;``. Both are read on each call
 import os
 from pathlib import Path
 
+from draem_core.installation import state_folder
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def home() -> Path:
     """Return the folder that holds ``checkpoints/``, ``runs/`` and ``datasets/``."""
-    return Path(os.environ.get("DRAEM_HOME") or ROOT).expanduser().absolute()
+    return state_folder()
 
 
 def checkpoint_folder() -> Path:
