@@ -1,15 +1,16 @@
 # make run   set up once, then serve the app on http://127.0.0.1:8501
 # make test  set up once, then lint, type-check and run every test
+# make coverage  which lines no test runs
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint javascript unit acceptance demo clean
+.PHONY: run test lint javascript unit acceptance coverage demo clean
 
 run: $(VENV)/.installed demo
-	$(BIN)/streamlit run app.py
+	$(BIN)/python -m draem_core run
 
 test: lint javascript unit acceptance
 
@@ -28,6 +29,10 @@ unit: $(VENV)/.installed-dev demo
 acceptance: $(VENV)/.installed-dev
 	@if [ -d ../shared/acceptance ]; then $(BIN)/python -m pytest ../shared/acceptance -q -p no:cacheprovider; \
 	else echo "../shared is not here: acceptance tests skipped"; fi
+
+# which lines no test runs: without the browser tests, whose server is a process of its own
+coverage: $(VENV)/.installed-dev demo
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser --cov draem_core --cov pages --cov-report term:skip-covered
 
 demo: datasets/demo/README.txt
 
