@@ -11,7 +11,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from draem_core.evaluation.histogram import SLIDER, Tally
+from draem_core.evaluation.histogram import SLIDER, HistogramAccumulator
 from draem_core.grid_mask import GridMask
 from draem_core.metrics import UNDEFINED_F1MAX, Counts, F1Max, Ranking, area_under
 from draem_core.postprocess import PostProcess, checked_map
@@ -126,7 +126,7 @@ class ThresholdSweep:
             raise ValueError("kernel_sizes is empty; name at least one, such as 1")
         for size in sizes:
             PostProcess(kernel_size=size, min_area=min_area)  # refuses a setting that no mask can have
-        tally = Tally(sizes, min_area)
+        tally = HistogramAccumulator(sizes, min_area)
         for anomaly_map, truth, label, lost_regions in checked_images(maps, gt_masks, labels):
             tally.add(anomaly_map, truth, label, lost_regions)
         return cls(

@@ -34,7 +34,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class NoChoice:
+class NoOperatingPoint:
     """A goal that is undefined for these images or out of reach of these stops; ``reason`` is a sentence for people."""
 
     reason: str
@@ -70,7 +70,7 @@ class Zones:
     reason: str
 
 
-def best_f1(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Choice | NoChoice:
+def best_f1(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Choice | NoOperatingPoint:
     """Choose the stop with the best F1 over images.
 
     Args:
@@ -82,22 +82,22 @@ def best_f1(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Choice 
         ValueError: shapes differ, a peak is NaN, or the stops are not a rising list.
     """
     trials = _Trials.of_images(peaks, labels, stops)
-    if isinstance(trials, NoChoice):
+    if isinstance(trials, NoOperatingPoint):
         return trials
     return _best_f1(trials)
 
 
-def full_recall(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Choice | NoChoice:
+def full_recall(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Choice | NoOperatingPoint:
     """Choose the best precision among the stops that flag every defect image; arguments as for ``best_f1``.
 
     Where only flagging every image reaches that, it is still a choice, and the reason says so.
     """
     trials = _Trials.of_images(peaks, labels, stops)
-    if isinstance(trials, NoChoice):
+    if isinstance(trials, NoOperatingPoint):
         return trials
     fit = trials.tp == trials.defects
     if not fit.any():
-        return NoChoice(
+        return NoOperatingPoint(
             f"Recall 1 is out of reach: even sensitivity {_show(trials.stops[-1])} misses "
             f"{_of(trials.defects - trials.tp[-1], trials.defects, 'defect image')}. "
             "A smaller kernel or minimum area leaves more of them standing."
@@ -112,7 +112,9 @@ def full_recall(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Cho
     return trials.choice(run, lead)
 
 
-def at_most_false_alarms(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray, share: float) -> Choice | NoChoice:
+def at_most_false_alarms(
+    peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray, share: float
+) -> Choice | NoOperatingPoint:
     """Choose the best recall among the stops that flag at most ``share`` (in [0, 1]) of the good images.
 
     Where all images are good, choose the highest sensitivity among them; nothing is known of misses then, and the
@@ -122,7 +124,7 @@ def at_most_false_alarms(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarra
     """
     _check_share("share", share)
     trials = _Trials.of_good_images(peaks, labels, stops) or _Trials.of_images(peaks, labels, stops)
-    if isinstance(trials, NoChoice):
+    if isinstance(trials, NoOperatingPoint):
         return trials
     fit = trials.fp / trials.goods <= share
     if not fit.any():
@@ -140,7 +142,7 @@ def at_most_false_alarms(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarra
 
 def least_cost(
     peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray, miss_cost: float, false_alarm_cost: float
-) -> Choice | NoChoice:
+) -> Choice | NoOperatingPoint:
     """Choose the lowest ``miss_cost`` · misses + ``false_alarm_cost`` · false alarms over these images.
 
     Other arguments as for ``best_f1``; ValueError also for a cost that is negative or not finite.
@@ -149,10 +151,10 @@ def least_cost(
         if not (math.isfinite(cost) and cost >= 0):
             raise ValueError(f"{name} is {cost}; it must be a number of at least 0")
     trials = _Trials.of_images(peaks, labels, stops)
-    if isinstance(trials, NoChoice):
+    if isinstance(trials, NoOperatingPoint):
         return trials
     if miss_cost == false_alarm_cost == 0:
-        return NoChoice("Every sensitivity costs nothing: say what a miss or a false alarm costs.")
+        return NoOperatingPoint("Every sensitivity costs nothing: say what a miss or a false alarm costs.")
     costs = miss_cost * (trials.defects - trials.tp) + false_alarm_cost * trials.fp
     fit = costs <= costs.min() * (1 + 1e-12)  # 3 · 0.1 and 1 · 0.3 are equal costs, though not equal floats
     run = trials.best(fit)
@@ -165,7 +167,7 @@ def least_cost(
 
 def best_pixel_f1(
     pixel_tp: np.ndarray, pixel_fp: np.ndarray, defect_pixels: int, good_pixels: int, stops: np.ndarray
-) -> Choice | NoChoice:
+) -> Choice | NoOperatingPoint:
     """Choose the stop with the best F1 over pixels from one kernel's row of ``SweepTables``.
 
     Args:
@@ -178,7 +180,7 @@ def best_pixel_f1(
     """
     if not defect_pixels:
         lack = "every pixel with ground truth is good" if good_pixels else "there is no pixel with ground truth"
-        return NoChoice(f"Pixel F1 is undefined: {lack}. Add masks of defects.")
+        return NoOperatingPoint(f"Pixel F1 is undefined: {lack}. Add masks of defects.")
     sensitivities, tp, fp = _checked_stops(stops), np.asarray(pixel_tp), np.asarray(pixel_fp)
     if not tp.shape == fp.shape == sensitivities.shape:
         raise ValueError(f"pixel_tp {tp.shape}, pixel_fp {fp.shape}, stops {sensitivities.shape} must have one length")
@@ -187,7 +189,7 @@ def best_pixel_f1(
 
 def zones(
     peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray, miss_share: float, false_alarm_share: float
-) -> Zones | NoChoice:
+) -> Zones | NoOperatingPoint:
     """Choose two thresholds that leave as few images unsure as the two shares allow.
 
     NG takes the lowest threshold that flags at most ``false_alarm_share`` of the good images, OK ends at the highest
@@ -199,7 +201,7 @@ def zones(
     _check_share("miss_share", miss_share)
     _check_share("false_alarm_share", false_alarm_share)
     trials = _Trials.of_images(peaks, labels, stops)
-    if isinstance(trials, NoChoice):
+    if isinstance(trials, NoOperatingPoint):
         return trials
     misses = trials.defects - trials.tp
     few_false_alarms = np.flatnonzero(trials.fp / trials.goods <= false_alarm_share)
@@ -207,7 +209,7 @@ def zones(
     if not few_false_alarms.size:
         return trials.too_many_false_alarms(false_alarm_share)
     if not few_misses.size:
-        return NoChoice(
+        return NoOperatingPoint(
             f"Even sensitivity {_show(trials.stops[-1])} misses {_of(misses[-1], trials.defects, 'defect image')}, "
             f"more than the {_percent(miss_share)} allowed. Allow more misses, or lower the kernel or minimum area."
         )
@@ -248,17 +250,17 @@ class _Trials:
     unit: str
 
     @classmethod
-    def of_images(cls, peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> "_Trials | NoChoice":
+    def of_images(cls, peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> "_Trials | NoOperatingPoint":
         ranking = Ranking.of_images(np.asarray(peaks, np.float32), labels)
         sensitivities = _checked_stops(stops)
         if not ranking.is_defined:
             lack = undefined_reason(np.asarray(labels), "image")
             if ranking.good.size:
-                return NoChoice(
+                return NoOperatingPoint(
                     f"This goal needs defect images: {lack}. What good images alone give is the goal of few false "
                     "alarms; misses stay unknown."
                 )
-            return NoChoice(f"No goal can be set: {lack}. Add labelled images of what is missing.")
+            return NoOperatingPoint(f"No goal can be set: {lack}. Add labelled images of what is missing.")
         thresholds = (1 - sensitivities).astype(np.float32)
         tp, fp = (
             group.size - np.searchsorted(group, thresholds, side="right") for group in (ranking.defect, ranking.good)
@@ -307,8 +309,8 @@ class _Trials:
             why = f"of {_some(self.stops.size, 'sensitivity')} tried only this one gives it"
         return Choice(middle, _threshold(middle), run.counts, low, high, f"{lead}; {why}.")
 
-    def too_many_false_alarms(self, share: float) -> NoChoice:
-        return NoChoice(
+    def too_many_false_alarms(self, share: float) -> NoOperatingPoint:
+        return NoOperatingPoint(
             f"Even sensitivity {_show(self.stops[0])} flags {_of(self.fp[0], self.goods, 'good image')}, more than the "
             f"{_percent(share)} allowed. Allow more false alarms, or begin at a lower sensitivity."
         )

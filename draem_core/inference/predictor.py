@@ -82,10 +82,10 @@ class Predictor:
         return [self.predict(picture) for picture in pictures]
 
     @contextmanager
-    def lend_network(self) -> Iterator[Draem]:
+    def borrow_network(self) -> Iterator[Draem]:
         """Lend the network that `predict` runs, to set hooks on; other threads wait until it is given back.
 
-        It may run in a short float, with batch-norm folded. Hooks must be gone at the end.
+        It may run in a 16-bit float, with batch-norm folded. Hooks must be gone at the end.
         """
         with self._lock:
             yield self._network

@@ -100,7 +100,7 @@ def trace(predictor: Predictor, picture: np.ndarray, switches: Switches = AS_TRA
         ValueError: it is no such array.
         DraemError: the device's memory ran out, or the checkpoint lacks what a switch turns off.
     """
-    with predictor.lend_network() as network, switched(network, switches), _recording(network) as recorded:
+    with predictor.borrow_network() as network, switched(network, switches), _recording(network) as recorded:
         prediction = predictor.predict(picture)
     image, reconstruction = (_channels_first(part) for part in (prediction.image, prediction.reconstruction))
     logits = torch.from_numpy(prediction.logits)

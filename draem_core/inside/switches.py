@@ -66,7 +66,7 @@ def predict_switched(predictor: Predictor, picture: np.ndarray, switches: Switch
         ValueError: the picture is no (H, W, 3) uint8 array.
         DraemError: the device's memory ran out, or the checkpoint lacks what a switch turns off.
     """
-    with predictor.lend_network() as network, switched(network, switches):
+    with predictor.borrow_network() as network, switched(network, switches):
         return predictor.predict(picture)
 
 

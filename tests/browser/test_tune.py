@@ -326,7 +326,7 @@ def test_each_goal_moves_the_slider_to_the_stop_it_names(tune: Tune, truth: Trut
     for name, work_out in GOALS.items():
         found = work_out(grid.peaks(5, 0), grid.image_labels, grid.sensitivities)
         choose_goal(tune, name)
-        assert not isinstance(found, goals.NoChoice)
+        assert not isinstance(found, goals.NoOperatingPoint)
         expect(tune.page.get_by_text(found.reason[:40])).to_be_visible()
         button = tune.page.get_by_role("button", name="Use it", exact=True)
         if button.is_enabled():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from draem_core.evaluation.goals import (
     Choice,
-    NoChoice,
+    NoOperatingPoint,
     Zones,
     at_most_false_alarms,
     best_f1,
@@ -102,7 +102,7 @@ def test_a_share_written_in_decimals_allows_as_many_as_it_says():
     peaks, labels = np.append(np.arange(100) / 100, 0.995).astype(np.float32), np.arange(101) == 100
     flags_29 = np.array([0.295])
     assert at_most_false_alarms(peaks, labels, flags_29, 0.29).counts.fp == 29
-    assert isinstance(at_most_false_alarms(peaks, labels, flags_29, 0.28), NoChoice)
+    assert isinstance(at_most_false_alarms(peaks, labels, flags_29, 0.28), NoOperatingPoint)
 
 
 def test_least_cost_by_hand():
@@ -170,7 +170,7 @@ def test_undefined_goals_say_what_is_missing(name):
         if name == "at_most_false_alarms" and not labels.any():
             continue  # the goal that good images alone can meet
         found = GOALS[name](one, labels, SLIDER)
-        assert isinstance(found, NoChoice)
+        assert isinstance(found, NoOperatingPoint)
         assert lack in found.reason
     assert "no image with ground truth" in GOALS[name](np.empty(0, np.float32), np.empty(0, bool), SLIDER).reason
 
@@ -198,12 +198,12 @@ def test_goals_out_of_reach():
     erased = np.array([0.5, -np.inf, 0.9], np.float32)  # the kernel erased the defect
     labels = np.array([False, True, True])
     found = full_recall(erased, labels, SLIDER)
-    assert isinstance(found, NoChoice)
+    assert isinstance(found, NoOperatingPoint)
     assert found.reason.startswith("Recall 1 is out of reach: even sensitivity 1.000 misses 1 of 2 defect images.")
     assert "misses 1 of 2 defect images, more than the 10 % allowed" in zones(erased, labels, SLIDER, 0.1, 0.1).reason
     late = SLIDER[600:]
     for found in (at_most_false_alarms(erased, labels, late, 0), zones(erased, labels, late, 0.5, 0)):
-        assert isinstance(found, NoChoice)
+        assert isinstance(found, NoOperatingPoint)
         assert "Even sensitivity 0.600 flags 1 of 1 good image, more than the 0 % allowed." in found.reason
     assert "costs nothing" in least_cost(erased, labels, SLIDER, 0, 0).reason
 
@@ -244,7 +244,7 @@ def test_every_goal_equals_the_walk_over_all_stops(scene, stops, share, costs):
     ]
     for found, expected in pairs:
         if expected is None:
-            assert isinstance(found, NoChoice)
+            assert isinstance(found, NoOperatingPoint)
             continue
         assert found.counts == expected == slow_counts(peaks, labels, found.sensitivity)
         same = [stop for stop in stops if slow_counts(peaks, labels, stop) == expected]
@@ -262,7 +262,7 @@ def test_zones_keep_their_promises_with_the_fewest_unsure(scene, stops, miss_sha
     ng_fits = [c for c in tried if c.false_alarm_rate <= false_alarm_share]
     ok_fits = [c for c in tried if 1 - c.recall <= miss_share + 1e-12]
     if not ng_fits or not ok_fits:
-        assert isinstance(found, NoChoice)
+        assert isinstance(found, NoOperatingPoint)
         return
     assert found.sensitivity <= found.unsure_sensitivity
     ng, flagged = (slow_counts(peaks, labels, stop) for stop in (found.sensitivity, found.unsure_sensitivity))

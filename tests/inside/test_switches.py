@@ -96,7 +96,7 @@ def test_without_an_sspcab_there_is_nothing_to_switch_off():
 
 
 def hooks_of(predictor):
-    with predictor.lend_network() as network:
+    with predictor.borrow_network() as network:
         return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in network.modules())
 
 
@@ -110,7 +110,7 @@ def test_no_hook_stays_whatever_happens():
     assert hooks_of(predictor) == 0
     with (
         pytest.raises(RuntimeError, match="on purpose"),
-        predictor.lend_network() as network,
+        predictor.borrow_network() as network,
         switched(network, everything),
     ):
         raise RuntimeError("on purpose")

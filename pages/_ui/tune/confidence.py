@@ -8,7 +8,7 @@ import streamlit as st
 
 from draem_core.evaluation import goals
 from draem_core.evaluation.calibration import normalised_pixel
-from draem_core.evaluation.goals import NoChoice
+from draem_core.evaluation.goals import NoOperatingPoint
 from draem_core.evaluation.tuning import TuningSet
 from draem_core.evaluation.uncertainty import Interval, bootstrap_auroc, bootstrap_counts, cautions, split_half
 from draem_core.metrics import Counts, image_auroc
@@ -84,7 +84,7 @@ def _intervals(peaks: np.ndarray, labels: np.ndarray, settings: TunerSettings) -
 def _render_halves(tuning: TuningSet, peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> None:
     tune = split_half(labels, [sample.kind for sample in tuning.samples], [sample.name for sample in tuning.samples])
     choice = goals.best_f1(peaks[tune], labels[tune], stops)
-    if isinstance(choice, NoChoice):
+    if isinstance(choice, NoOperatingPoint):
         st.info(literal(choice.reason), icon=":material/info:")
         return
     rows = []

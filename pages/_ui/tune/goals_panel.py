@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from draem_core.evaluation import goals
-from draem_core.evaluation.goals import Choice, NoChoice, Zones
+from draem_core.evaluation.goals import Choice, NoOperatingPoint, Zones
 from draem_core.evaluation.tuning import TuningSet
 from pages._ui.common.escaping import literal
 from pages._ui.components.tuner import TunerSettings
@@ -57,7 +57,7 @@ def trial_at(tuning: TuningSet, settings: TunerSettings) -> Trial:
     return peaks, grid.image_labels, grid.sensitivities
 
 
-def _work_out(goal: str, trial: Trial) -> Choice | Zones | NoChoice:
+def _work_out(goal: str, trial: Trial) -> Choice | Zones | NoOperatingPoint:
     if goal == _RECALL:
         return goals.full_recall(*trial)
     if goal == _ALARMS:
@@ -76,8 +76,8 @@ def _work_out(goal: str, trial: Trial) -> Choice | Zones | NoChoice:
     return goals.best_f1(*trial)
 
 
-def _render_found(found: Choice | Zones | NoChoice, settings: TunerSettings) -> None:
-    if isinstance(found, NoChoice):
+def _render_found(found: Choice | Zones | NoOperatingPoint, settings: TunerSettings) -> None:
+    if isinstance(found, NoOperatingPoint):
         st.info(literal(found.reason), icon=":material/info:")
         return
     if isinstance(found, Zones):
