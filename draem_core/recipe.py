@@ -190,9 +190,9 @@ class Recipe(BaseModel):
         """The rule for masks."""
         return PostProcess(self.sensitivity, self.kernel_size, self.min_area)
 
-    def zone(self, peak: float) -> Zone:
-        """Return the verdict on an image whose map has this `postprocess.peak` at the recipe's kernel and area."""
-        return zone_of(peak, self.pixel_threshold, self.unsure_threshold)
+    def zone(self, score: float) -> Zone:
+        """Return the verdict on an image of this `postprocessed_score` at the recipe's kernel and area."""
+        return zone_of(score, self.pixel_threshold, self.unsure_threshold)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -221,14 +221,14 @@ class Recipe(BaseModel):
             raise ValueError(f"{name} is {stated}, but the raw threshold and the calibration give {expected}")
 
 
-def zone_of(peak: float, threshold: float, unsure_threshold: float | None) -> Zone:
+def zone_of(score: float, threshold: float, unsure_threshold: float | None) -> Zone:
     """Return NG above the threshold, else unsure above ``unsure_threshold`` where there is one, else OK.
 
     All three are float32 values.
     """
-    if peak > threshold:
+    if score > threshold:
         return "NG"
-    return "unsure" if unsure_threshold is not None and peak > unsure_threshold else "OK"
+    return "unsure" if unsure_threshold is not None and score > unsure_threshold else "OK"
 
 
 def raw_sensitivity(normalised_sensitivity: float, calibration: Calibration) -> float | None:

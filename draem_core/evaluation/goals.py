@@ -1,6 +1,6 @@
 """Goals instead of numbers: the sensitivity that means "best F1", "no defect missed", "few false alarms", "least cost".
 
-Works on peaks, labels and counts alone; knows no maps, kernels, files or pages.
+Works on scores, labels and counts alone; knows no maps, kernels, files or pages.
 """
 
 import math
@@ -12,17 +12,17 @@ from draem_core.metrics import Counts, Ranking, undefined_reason
 
 
 @dataclass(frozen=True)
-class Choice:
+class OperatingPoint:
     """The stop that meets a goal best.
 
     Of several, the one with the fewest misses, then the fewest false alarms; of a run of stops with the same counts,
     the middle, where the margin to both sides is largest. Of good images alone, the last: nothing else bounds it.
 
     sensitivity: one of the stops.
-    threshold: the float32 value 1 − sensitivity that a peak must exceed.
+    threshold: the float32 value 1 − sensitivity that a postprocessed score must exceed.
     counts: what it does to the images (or pixels) that it was chosen on.
     low, high: the first and last stop with the same counts.
-    reason: a sentence for people: the figure reached, on how many, and why this stop.
+    reason: a sentence for people: the metric reached, on how many, and why this stop.
     """
 
     sensitivity: float
@@ -53,8 +53,8 @@ class ZoneShare:
 class Zones:
     """Two thresholds: NG above the first, unsure down to the second, OK below.
 
-    sensitivity, threshold: an image is NG where its peak > threshold = float32(1 − sensitivity).
-    unsure_sensitivity, unsure_threshold: it is unsure where it is not NG and its peak > unsure_threshold; the
+    sensitivity, threshold: an image is NG where its score > threshold = float32(1 − sensitivity).
+    unsure_sensitivity, unsure_threshold: it is unsure where it is not NG and its score > unsure_threshold; the
         sensitivity is at least the first, and equal to it where no zone between is needed.
     ng, unsure, ok: what lies in each.
     reason: a sentence for people.
@@ -70,29 +70,29 @@ class Zones:
     reason: str
 
 
-def best_f1(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Choice | NoOperatingPoint:
+def best_f1(scores: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> OperatingPoint | NoOperatingPoint:
     """Choose the stop with the best F1 over images.
 
     Args:
-        peaks: (M,) float32, the highest value of each image's map after opening and area filter; −∞ is allowed.
+        scores: (M,) float32, each image's `postprocess.postprocessed_score`; −∞ is allowed.
         labels: (M,) bool, True = defect.
         stops: (S,) float64, rising: the sensitivities to choose from.
 
     Raises:
-        ValueError: shapes differ, a peak is NaN, or the stops are not a rising list.
+        ValueError: shapes differ, a score is NaN, or the stops are not a rising list.
     """
-    trials = _Trials.of_images(peaks, labels, stops)
+    trials = _Trials.of_images(scores, labels, stops)
     if isinstance(trials, NoOperatingPoint):
         return trials
     return _best_f1(trials)
 
 
-def full_recall(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Choice | NoOperatingPoint:
+def full_recall(scores: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> OperatingPoint | NoOperatingPoint:
     """Choose the best precision among the stops that flag every defect image; arguments as for ``best_f1``.
 
-    Where only flagging every image reaches that, it is still a choice, and the reason says so.
+    Where only flagging every image reaches that, it is still an operating point, and the reason says so.
     """
-    trials = _Trials.of_images(peaks, labels, stops)
+    trials = _Trials.of_images(scores, labels, stops)
     if isinstance(trials, NoOperatingPoint):
         return trials
     fit = trials.tp == trials.defects
@@ -109,12 +109,12 @@ def full_recall(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Cho
     )
     if run.counts.tn == 0:
         lead = f"Recall 1 takes flagging all {_some(trials.total, 'image')}, so the verdict no longer tells them apart"
-    return trials.choice(run, lead)
+    return trials.operating_point(run, lead)
 
 
 def at_most_false_alarms(
-    peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray, share: float
-) -> Choice | NoOperatingPoint:
+    scores: np.ndarray, labels: np.ndarray, stops: np.ndarray, share: float
+) -> OperatingPoint | NoOperatingPoint:
     """Choose the best recall among the stops that flag at most ``share`` (in [0, 1]) of the good images.
 
     Where all images are good, choose the highest sensitivity among them; nothing is known of misses then, and the
@@ -123,7 +123,7 @@ def at_most_false_alarms(
     Other arguments as for ``best_f1``; ValueError also for a share outside its range.
     """
     _check_share("share", share)
-    trials = _Trials.of_good_images(peaks, labels, stops) or _Trials.of_images(peaks, labels, stops)
+    trials = _Trials.of_good_images(scores, labels, stops) or _Trials.of_images(scores, labels, stops)
     if isinstance(trials, NoOperatingPoint):
         return trials
     fit = trials.fp / trials.goods <= share
@@ -132,7 +132,7 @@ def at_most_false_alarms(
     if not trials.defects:
         return trials.by_good_images_alone(int(np.flatnonzero(fit)[-1]), share)
     run = trials.best(fit)
-    return trials.choice(
+    return trials.operating_point(
         run,
         f"Recall {run.counts.recall:.3f} ({_of(run.counts.tp, trials.defects, 'defect image')} flagged) at "
         f"{_percent(run.counts.false_alarm_rate)} false alarms ({_of(run.counts.fp, trials.goods, 'good image')}), "
@@ -141,8 +141,8 @@ def at_most_false_alarms(
 
 
 def least_cost(
-    peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray, miss_cost: float, false_alarm_cost: float
-) -> Choice | NoOperatingPoint:
+    scores: np.ndarray, labels: np.ndarray, stops: np.ndarray, miss_cost: float, false_alarm_cost: float
+) -> OperatingPoint | NoOperatingPoint:
     """Choose the lowest ``miss_cost`` · misses + ``false_alarm_cost`` · false alarms over these images.
 
     Other arguments as for ``best_f1``; ValueError also for a cost that is negative or not finite.
@@ -150,7 +150,7 @@ def least_cost(
     for name, cost in (("miss_cost", miss_cost), ("false_alarm_cost", false_alarm_cost)):
         if not (math.isfinite(cost) and cost >= 0):
             raise ValueError(f"{name} is {cost}; it must be a number of at least 0")
-    trials = _Trials.of_images(peaks, labels, stops)
+    trials = _Trials.of_images(scores, labels, stops)
     if isinstance(trials, NoOperatingPoint):
         return trials
     if miss_cost == false_alarm_cost == 0:
@@ -158,7 +158,7 @@ def least_cost(
     costs = miss_cost * (trials.defects - trials.tp) + false_alarm_cost * trials.fp
     fit = costs <= costs.min() * (1 + 1e-12)  # 3 · 0.1 and 1 · 0.3 are equal costs, though not equal floats
     run = trials.best(fit)
-    return trials.choice(
+    return trials.operating_point(
         run,
         f"Cost {costs.min():.6g} on {_some(trials.total, 'image')}: {_some(run.counts.fn, 'miss')} at {miss_cost:.6g} "
         f"and {_some(run.counts.fp, 'false alarm')} at {false_alarm_cost:.6g}",
@@ -167,7 +167,7 @@ def least_cost(
 
 def best_pixel_f1(
     pixel_tp: np.ndarray, pixel_fp: np.ndarray, defect_pixels: int, good_pixels: int, stops: np.ndarray
-) -> Choice | NoOperatingPoint:
+) -> OperatingPoint | NoOperatingPoint:
     """Choose the stop with the best F1 over pixels from one kernel's row of ``SweepTables``.
 
     Args:
@@ -188,7 +188,7 @@ def best_pixel_f1(
 
 
 def zones(
-    peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray, miss_share: float, false_alarm_share: float
+    scores: np.ndarray, labels: np.ndarray, stops: np.ndarray, miss_share: float, false_alarm_share: float
 ) -> Zones | NoOperatingPoint:
     """Choose two thresholds that leave as few images unsure as the two shares allow.
 
@@ -200,7 +200,7 @@ def zones(
     """
     _check_share("miss_share", miss_share)
     _check_share("false_alarm_share", false_alarm_share)
-    trials = _Trials.of_images(peaks, labels, stops)
+    trials = _Trials.of_images(scores, labels, stops)
     if isinstance(trials, NoOperatingPoint):
         return trials
     misses = trials.defects - trials.tp
@@ -250,8 +250,8 @@ class _Trials:
     unit: str
 
     @classmethod
-    def of_images(cls, peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> "_Trials | NoOperatingPoint":
-        ranking = Ranking.of_images(np.asarray(peaks, np.float32), labels)
+    def of_images(cls, scores: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> "_Trials | NoOperatingPoint":
+        ranking = Ranking.of_images(np.asarray(scores, np.float32), labels)
         sensitivities = _checked_stops(stops)
         if not ranking.is_defined:
             lack = undefined_reason(np.asarray(labels), "image")
@@ -268,9 +268,9 @@ class _Trials:
         return cls(sensitivities, tp, fp, ranking.defect.size, ranking.good.size, "image")
 
     @classmethod
-    def of_good_images(cls, peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> "_Trials | None":
+    def of_good_images(cls, scores: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> "_Trials | None":
         """Return what each stop does where all images are good; None where not all are, or there is none."""
-        ranking = Ranking.of_images(np.asarray(peaks, np.float32), labels)
+        ranking = Ranking.of_images(np.asarray(scores, np.float32), labels)
         if ranking.defect.size or not ranking.good.size:
             return None
         sensitivities = _checked_stops(stops)
@@ -282,8 +282,8 @@ class _Trials:
     def total(self) -> int:
         return self.defects + self.goods
 
-    def by_good_images_alone(self, stop: int, share: float) -> Choice:
-        """Return the highest stop that flags no more than the share, as a choice that says what it does not know."""
+    def by_good_images_alone(self, stop: int, share: float) -> OperatingPoint:
+        """Return the highest stop that flags no more than the share, and a reason that says what is not known."""
         run = self.run_around(stop)
         sensitivity, low = float(self.stops[stop]), float(self.stops[run.first])
         reason = (
@@ -291,7 +291,7 @@ class _Trials:
             f"images: {_of(run.counts.fp, self.goods, 'good image')} ({_percent(run.counts.false_alarm_rate)}). It was "
             "tuned on these same images, and there is no defect image: how many defects it misses is unknown."
         )
-        return Choice(sensitivity, _threshold(sensitivity), run.counts, low, sensitivity, reason)
+        return OperatingPoint(sensitivity, _threshold(sensitivity), run.counts, low, sensitivity, reason)
 
     def run_around(self, stop: int) -> _Run:
         tp, fp = int(self.tp[stop]), int(self.fp[stop])
@@ -302,12 +302,12 @@ class _Trials:
         """Return, of the stops (S,) bool that fit, those with the fewest misses, then the fewest false alarms."""
         return self.run_around(int(np.flatnonzero(fit & (self.tp == self.tp[fit].max()))[0]))
 
-    def choice(self, run: _Run, lead: str) -> Choice:
+    def operating_point(self, run: _Run, lead: str) -> OperatingPoint:
         low, middle, high = (float(self.stops[index]) for index in (run.first, run.middle, run.last))
         why = f"any sensitivity from {_show(low)} to {_show(high)} gives the same, this is the middle"
         if run.first == run.last:
             why = f"of {_some(self.stops.size, 'sensitivity')} tried only this one gives it"
-        return Choice(middle, _threshold(middle), run.counts, low, high, f"{lead}; {why}.")
+        return OperatingPoint(middle, _threshold(middle), run.counts, low, high, f"{lead}; {why}.")
 
     def too_many_false_alarms(self, share: float) -> NoOperatingPoint:
         return NoOperatingPoint(
@@ -316,13 +316,13 @@ class _Trials:
         )
 
 
-def _best_f1(trials: _Trials) -> Choice:
+def _best_f1(trials: _Trials) -> OperatingPoint:
     f1 = 2 * trials.tp / (trials.tp + trials.fp + trials.defects)
     run = trials.best(f1 == f1.max())  # equal fractions divide to equal floats
     errors = f"{_some(run.counts.fn, 'miss')}, {_some(run.counts.fp, 'false alarm')}"
     if trials.unit == "pixel":
         errors = f"{run.counts.fn:,} missed, {run.counts.fp:,} flagged in vain"
-    return trials.choice(run, f"F1 {run.counts.f1:.3f} ({errors} of {_some(trials.total, trials.unit)})")
+    return trials.operating_point(run, f"F1 {run.counts.f1:.3f} ({errors} of {_some(trials.total, trials.unit)})")
 
 
 def _zones_of(trials: _Trials, ng_stop: _Run, unsure_stop: _Run, miss_share: float, false_alarm_share: float) -> Zones:

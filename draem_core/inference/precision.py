@@ -116,7 +116,7 @@ class _Check:
         _, self._map = _outputs(model, self._picture)
 
     def in_half(self, precision: UsedPrecision) -> tuple[Draem, float]:
-        """Return the network in a 16-bit float and by how much it moves the map; the high-accuracy form where need be."""
+        """Return the network in a 16-bit float and by how much it moves the map; the high-accuracy form if needed."""
         network, moved = self.try_out(precision)
         if moved <= HIGH_ACCURACY_FROM or math.isnan(moved):
             return network, moved

@@ -138,9 +138,8 @@ def _plots(report: Report) -> str:
     if reason:
         return histogram(report) + _line(f"ROC and precision over recall are undefined: {reason}.")
     curves = f'<div class="columns">{roc(report)}{precision_recall(report)}</div>'
-    note = (
-        "Each point of the curves is a threshold on the peak, at the recipe's kernel and area; unsure is not flagged."
-    )
+    note = "Each point of the curves is a threshold on the score after the recipe's opening and area filter; unsure is not "
+        "flagged."
     return histogram(report) + curves + _line(note)
 
 
@@ -186,7 +185,7 @@ def _gallery(report: Report, limit: int) -> str:
             f'<figure><div class="pair">{shown}</div><figcaption>{_caption(report, index)}</figcaption></figure>'
         )
     labelled = any(image.label is not None for image in report.images)
-    title = "Most wrong" if labelled else "Highest peaks"
+    title = "Most wrong" if labelled else "Highest scores"
     told = (
         "The images furthest on the wrong side of the threshold come first, then those that are right by the least."
         if labelled
@@ -208,8 +207,12 @@ def _caption(report: Report, index: int) -> str:
         case _:
             judgement = f"{judged}, {image.group}"
     kind = f" ({_text(image.kind)})" if image.kind not in ("", image.group) else ""
-    peak = f"peak {image.peak:.4g}" if math.isfinite(image.peak) else "no region can survive"
-    return f'{judgement}{kind}<br><bdi>{_text(image.name)}</bdi><br><span class="quiet">{peak}</span>'
+    score = (
+        f"score {image.postprocessed_score:.4g}"
+        if math.isfinite(image.postprocessed_score)
+        else "no region can survive"
+    )
+    return f'{judgement}{kind}<br><bdi>{_text(image.name)}</bdi><br><span class="quiet">{score}</span>'
 
 
 def _card(report: Report) -> str:

@@ -126,7 +126,9 @@ def test_every_stop_gives_the_masks_of_the_recipe() -> None:
     for sensitivity in STOPS:
         setting = TunerSettings(sensitivity=float(sensitivity)).at_stops(grid)
         masks = [PostProcess(setting.sensitivity, 3, 0).apply(one) for one in maps()[0]]
-        np.testing.assert_array_equal(grid.peaks(3, 0) > setting.threshold, [mask.any() for mask in masks])
+        np.testing.assert_array_equal(
+            grid.postprocessed_scores(3, 0) > setting.threshold, [mask.any() for mask in masks]
+        )
 
 
 def test_a_link_is_read_field_by_field() -> None:
