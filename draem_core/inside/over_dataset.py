@@ -1,4 +1,4 @@
-"""What a switch, or leaving the discriminator out, costs over a whole dataset: AUROC by image and by pixel.
+"""What an ablation, or leaving the discriminator out, costs over a whole dataset: AUROC by image and by pixel.
 
 Holds no more maps at once than a few. Knows no pages and no jobs.
 """
@@ -12,11 +12,11 @@ from draem_core.data.datasets import Sample, read_mask
 from draem_core.data.images import read_image
 from draem_core.errors import Cancelled, ImageError
 from draem_core.inference import Predictor
-from draem_core.inside.switches import AS_TRAINED, Switches, predict_switched, without_discriminator
+from draem_core.inside.ablations import AS_TRAINED, Ablations, predict_ablated, without_discriminator
 from draem_core.metrics import image_auroc
 from draem_core.sweep import ThresholdSweep
 
-AS_IT_IS, DIFFERENCE, SWITCHED = "as trained", "|x − x̂|", "switched"
+AS_IT_IS, DIFFERENCE, ABLATED = "as trained", "|x − x̂|", "ablated"
 _AT_ONCE = 16  # maps that are held until they are counted
 
 
@@ -30,7 +30,7 @@ class DatasetFigures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """figures: by AS_IT_IS, DIFFERENCE and, where something is switched, SWITCHED. problems: pictures left out."""
+    """figures: by AS_IT_IS, DIFFERENCE and, where something is ablated, ABLATED. problems: pictures left out."""
 
     figures: dict[str, DatasetFigures]
     images: int
@@ -40,27 +40,27 @@ class Comparison:
 def compare_over_dataset(
     predictor: Predictor,
     samples: Sequence[Sample],
-    switches: Switches = AS_TRAINED,
+    ablations: Ablations = AS_TRAINED,
     *,
-    switched_predictor: Predictor | None = None,
+    ablated_predictor: Predictor | None = None,
     on_progress: Callable[[int, int], object] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Comparison:
-    """Run the network, as trained and with ``switches``, over the labelled ones of ``samples``.
+    """Run the network, as trained and with ``ablations``, over the labelled ones of ``samples``.
 
     Args:
-        switched_predictor: the same checkpoint in another precision, which then counts as switched; None takes
+        ablated_predictor: the same checkpoint in another precision, which then counts as ablated; None takes
             ``predictor`` for both.
 
     Image scores follow the card's rule, that of |x − x̂| too. The pixel AUROC is streamed, see `ThresholdSweep`.
 
     Raises:
         Cancelled: ``cancelled`` said so before a picture.
-        DraemError: the device's memory ran out, or the checkpoint lacks what a switch turns off.
+        DraemError: the device's memory ran out, or the checkpoint lacks what an ablation turns off.
     """
     labelled = [sample for sample in samples if sample.label is not None]
-    is_switched = switches != AS_TRAINED or switched_predictor is not None
-    names = [AS_IT_IS, DIFFERENCE] + [SWITCHED] * is_switched
+    is_ablated = ablations != AS_TRAINED or ablated_predictor is not None
+    names = [AS_IT_IS, DIFFERENCE] + [ABLATED] * is_ablated
     tallies = {name: _Tally() for name in names}
     problems = []
     for done, sample in enumerate(labelled):
@@ -74,8 +74,8 @@ def compare_over_dataset(
             continue
         prediction = predictor.predict(picture)
         found = {AS_IT_IS: prediction, DIFFERENCE: without_discriminator(prediction, predictor.card.score_rule)}
-        if is_switched:
-            found[SWITCHED] = predict_switched(switched_predictor or predictor, picture, switches)
+        if is_ablated:
+            found[ABLATED] = predict_ablated(ablated_predictor or predictor, picture, ablations)
         for name, one in found.items():
             tallies[name].add(one.anomaly_map, truth, bool(sample.label), one.image_score)
         on_progress(done + 1, len(labelled))

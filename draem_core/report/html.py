@@ -138,8 +138,10 @@ def _plots(report: Report) -> str:
     if reason:
         return histogram(report) + _line(f"ROC and precision over recall are undefined: {reason}.")
     curves = f'<div class="columns">{roc(report)}{precision_recall(report)}</div>'
-    note = "Each point of the curves is a threshold on the score after the recipe's opening and area filter; unsure is not "
-        "flagged."
+    note = (
+        "Each point of the curves is a threshold on the score after the recipe's opening and area filter; unsure is "
+        "not flagged."
+    )
     return histogram(report) + curves + _line(note)
 
 

@@ -9,9 +9,9 @@ from draem_core.checkpoints import load_checkpoint
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
 from draem_core.inference.resize import resize_picture
+from draem_core.inside.ablations import AS_TRAINED, Ablations, has_sspcab
 from draem_core.inside.diagram import diagram
 from draem_core.inside.stages import Trace, mask_stages, trace
-from draem_core.inside.switches import AS_TRAINED, Switches, has_sspcab
 from draem_core.postprocess import PostProcess
 from draem_core.scoring.keys import Stamp, network_key
 from draem_core.types import ResizeFilter
@@ -81,16 +81,16 @@ def _clean(digest: str, size: tuple[int, int], resize_filter: ResizeFilter, _pix
 
 
 def traced_picture(
-    predictor: Predictor, picture: Picture, painting: Painting, painted: np.ndarray, switches: Switches = AS_TRAINED
+    predictor: Predictor, picture: Picture, painting: Painting, painted: np.ndarray, ablations: Ablations = AS_TRAINED
 ) -> Trace:
     """Trace a painted picture; raises DraemError where no finite map comes out."""
     key = f"{network_key(predictor)} {picture.digest} {painting.digest}"
-    return _traced(key, switches, predictor, picture.name, painted)
+    return _traced(key, ablations, predictor, picture.name, painted)
 
 
 @cached_by_bytes(512 * MB)  # 30 to 160 MB each
-def _traced(key: str, switches: Switches, _predictor: Predictor, _name: str, _painted: np.ndarray) -> Trace:
-    traced = trace(_predictor, _painted, switches)
+def _traced(key: str, ablations: Ablations, _predictor: Predictor, _name: str, _painted: np.ndarray) -> Trace:
+    traced = trace(_predictor, _painted, ablations)
     if not np.isfinite(traced.prediction.logits).all():
         raise DraemError(
             f"{_predictor.card.name} gives no finite numbers for {_name}: its training has diverged, or "
