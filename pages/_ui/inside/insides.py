@@ -106,5 +106,5 @@ def plan(checkpoint: Path, input_size: tuple[int, int]) -> Plan:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _plan(checkpoint: str, stamp: Stamp, input_size: tuple[int, int]) -> Plan:
-    bones = load_checkpoint(checkpoint).model.to("meta")  # its numbers are the predictor's business
-    return Plan(bones, diagram(bones, input_size), has_sspcab(bones))
+    meta_model = load_checkpoint(checkpoint).model.to("meta")  # its numbers are the predictor's business
+    return Plan(meta_model, diagram(meta_model, input_size), has_sspcab(meta_model))
