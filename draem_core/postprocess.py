@@ -18,7 +18,7 @@ EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 
 
 @dataclass(frozen=True)
-class Stages:
+class MaskStages:
     """How many pixels of a map are left after each step of ``PostProcess``."""
 
     above_threshold: int
@@ -62,9 +62,9 @@ class PostProcess:
         """
         return self._steps(anomaly_map)[-1]
 
-    def stages(self, anomaly_map: np.ndarray) -> Stages:
+    def stages(self, anomaly_map: np.ndarray) -> MaskStages:
         """Return how many pixels each step leaves: tells why a mask is empty while the map is not."""
-        return Stages(*(int(np.count_nonzero(mask)) for mask in self._steps(anomaly_map)))
+        return MaskStages(*(int(np.count_nonzero(mask)) for mask in self._steps(anomaly_map)))
 
     def _steps(self, anomaly_map: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         above = checked_map(anomaly_map) > self.threshold

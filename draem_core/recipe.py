@@ -77,13 +77,13 @@ class Computation(BaseModel):
 
 
 class Measured(BaseModel):
-    """Figures and the images that they were measured on.
+    """Metrics and the images that they were measured on.
 
-    unlabelled: images without a label, which no figure counts. dataset_digest: of the images, or the key of the
-    scores. tuned_on_these: the setting was chosen on these same images, so the figures are optimistic. split: which
-    part of the dataset these images are ("tuning half", "checking half"), None for all of it. figures: by name
+    unlabelled: images without a label, which no metric counts. dataset_digest: of the images, or the key of the
+    scores. tuned_on_these: the setting was chosen on these same images, so the metrics are optimistic. split: which
+    part of the dataset these images are ("tuning half", "checking half"), None for all of it. figures: metrics by name
     (image_f1, pixel_auroc …), None where undefined, counts as whole numbers; the ends of NAME's 95 % interval are
-    NAME_low and NAME_high. mask_downscaling: how masks came to the map's grid for the pixel figures.
+    NAME_low and NAME_high. mask_downscaling: how masks came to the map's grid for the pixel metrics.
     """
 
     model_config = _STRICT

@@ -11,8 +11,8 @@ from scipy import ndimage
 from skimage.morphology import remove_small_objects
 
 from draem_core.postprocess import (
+    MaskStages,
     PostProcess,
-    Stages,
     area_opening,
     find_regions,
     grey_opening,
@@ -162,7 +162,7 @@ def test_stages_tell_where_the_pixels_went():
     anomaly_map[2:8, 2:8] = 1  # 36 pixels stay
     anomaly_map[12:15, 12:15] = 1  # 9 pixels: opened away never, too small for min_area 10
     anomaly_map[18, :] = 1  # 20 pixels of a thin line: opened away
-    assert PostProcess(0.5, 3, 10).stages(anomaly_map) == Stages(65, 45, 36)
+    assert PostProcess(0.5, 3, 10).stages(anomaly_map) == MaskStages(65, 45, 36)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from draem_core.data.images import IMAGE_SUFFIXES
-from draem_core.data.wording import as_text
 from draem_core.errors import ImageError
+from draem_core.formatting import as_text
 
 
 @dataclass(frozen=True)

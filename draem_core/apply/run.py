@@ -20,9 +20,9 @@ from draem_core.apply.regions import picture_regions
 from draem_core.atomic import write_atomically
 from draem_core.data.depth import depth_note
 from draem_core.data.images import encode_png, read_with_highest
-from draem_core.data.wording import as_text
 from draem_core.errors import ImageError
 from draem_core.evaluation.calibration import normalised_image, normalised_pixel
+from draem_core.formatting import as_text
 from draem_core.inference import Predictor
 from draem_core.postprocess import find_regions, postprocessed_score, resize_nearest
 from draem_core.recipe import Recipe, Zone

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from draem_core.formatting import counted
 from draem_core.metrics import Counts, Ranking, undefined_reason
 
 
@@ -104,11 +105,13 @@ def full_recall(scores: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Op
         )
     run = trials.best(fit)
     lead = (
-        f"All {_some(trials.defects, 'defect image')} flagged with precision {run.counts.precision:.3f} "
-        f"({_some(run.counts.fp, 'false alarm')} among {_some(trials.goods, 'good image')})"
+        f"All {counted(trials.defects, 'defect image')} flagged with precision {run.counts.precision:.3f} "
+        f"({counted(run.counts.fp, 'false alarm')} among {counted(trials.goods, 'good image')})"
     )
     if run.counts.tn == 0:
-        lead = f"Recall 1 takes flagging all {_some(trials.total, 'image')}, so the verdict no longer tells them apart"
+        lead = (
+            f"Recall 1 takes flagging all {counted(trials.total, 'image')}, so the verdict no longer tells them apart"
+        )
     return trials.operating_point(run, lead)
 
 
@@ -160,8 +163,8 @@ def least_cost(
     run = trials.best(fit)
     return trials.operating_point(
         run,
-        f"Cost {costs.min():.6g} on {_some(trials.total, 'image')}: {_some(run.counts.fn, 'miss')} at {miss_cost:.6g} "
-        f"and {_some(run.counts.fp, 'false alarm')} at {false_alarm_cost:.6g}",
+        f"Cost {costs.min():.6g} on {counted(trials.total, 'image')}: {counted(run.counts.fn, 'miss')} at "
+        f"{miss_cost:.6g} and {counted(run.counts.fp, 'false alarm')} at {false_alarm_cost:.6g}",
     )
 
 
@@ -287,9 +290,9 @@ class _Trials:
         run = self.run_around(stop)
         sensitivity, low = float(self.stops[stop]), float(self.stops[run.first])
         reason = (
-            f"The highest of {_some(self.stops.size, 'sensitivity')} that flags at most {_percent(share)} of the good "
-            f"images: {_of(run.counts.fp, self.goods, 'good image')} ({_percent(run.counts.false_alarm_rate)}). It was "
-            "tuned on these same images, and there is no defect image: how many defects it misses is unknown."
+            f"The highest of {counted(self.stops.size, 'sensitivity')} that flags at most {_percent(share)} of the "
+            f"good images: {_of(run.counts.fp, self.goods, 'good image')} ({_percent(run.counts.false_alarm_rate)}). "
+            "It was tuned on these same images, and there is no defect image: how many defects it misses is unknown."
         )
         return OperatingPoint(sensitivity, _threshold(sensitivity), run.counts, low, sensitivity, reason)
 
@@ -306,7 +309,7 @@ class _Trials:
         low, middle, high = (float(self.stops[index]) for index in (run.first, run.middle, run.last))
         why = f"any sensitivity from {_show(low)} to {_show(high)} gives the same, this is the middle"
         if run.first == run.last:
-            why = f"of {_some(self.stops.size, 'sensitivity')} tried only this one gives it"
+            why = f"of {counted(self.stops.size, 'sensitivity')} tried only this one gives it"
         return OperatingPoint(middle, _threshold(middle), run.counts, low, high, f"{lead}; {why}.")
 
     def too_many_false_alarms(self, share: float) -> NoOperatingPoint:
@@ -319,10 +322,10 @@ class _Trials:
 def _best_f1(trials: _Trials) -> OperatingPoint:
     f1 = 2 * trials.tp / (trials.tp + trials.fp + trials.defects)
     run = trials.best(f1 == f1.max())  # equal fractions divide to equal floats
-    errors = f"{_some(run.counts.fn, 'miss')}, {_some(run.counts.fp, 'false alarm')}"
+    errors = f"{counted(run.counts.fn, 'miss')}, {counted(run.counts.fp, 'false alarm')}"
     if trials.unit == "pixel":
         errors = f"{run.counts.fn:,} missed, {run.counts.fp:,} flagged in vain"
-    return trials.operating_point(run, f"F1 {run.counts.f1:.3f} ({errors} of {_some(trials.total, trials.unit)})")
+    return trials.operating_point(run, f"F1 {run.counts.f1:.3f} ({errors} of {counted(trials.total, trials.unit)})")
 
 
 def _zones_of(trials: _Trials, ng_stop: _Run, unsure_stop: _Run, miss_share: float, false_alarm_share: float) -> Zones:
@@ -340,7 +343,7 @@ def _zones_of(trials: _Trials, ng_stop: _Run, unsure_stop: _Run, miss_share: flo
         f"{name} {zone.defect + zone.good:,} ({_percent(zone.share)})"
         for name, zone in (("NG", ng), ("unsure", unsure), ("OK", ok))
     ]
-    lead = f"Of {_some(trials.total, 'image')}: {', '.join(parts)}"
+    lead = f"Of {counted(trials.total, 'image')}: {', '.join(parts)}"
     if ng_stop == unsure_stop:
         lead += "; one threshold keeps both promises, so nothing is left unsure"
     return Zones(
@@ -384,13 +387,5 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _some(number: int, noun: str) -> str:
-    """Return "1 miss", "2 misses", "1,001 sensitivities"."""
-    if number == 1:
-        return f"1 {noun}"
-    plural = {"miss": "misses", "sensitivity": "sensitivities"}.get(noun, f"{noun}s")
-    return f"{number:,} {plural}"
-
-
 def _of(number: int, total: int, noun: str) -> str:
-    return f"{number:,} of {_some(total, noun)}"
+    return f"{number:,} of {counted(total, noun)}"

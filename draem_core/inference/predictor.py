@@ -46,7 +46,7 @@ class Predictor:
         self.card = checkpoint.card
         self.device = pick_device(device)
         self._lock = threading.RLock()  # a thread that was lent the network may predict with it
-        with _memory_told(self.device):
+        with _translate_errors(self.device):
             prepared = prepare_network(
                 checkpoint.model, self.card.input_size, self.device, precision, self.card.normalisation
             )
@@ -62,7 +62,7 @@ class Predictor:
             DraemError: the device's memory ran out.
         """
         image = resize_picture(_checked(picture), self.card.input_size, self.card.resize_filter)
-        with self._lock, _memory_told(self.device):
+        with self._lock, _translate_errors(self.device):
             reconstruction, logits = self._run(image)
         anomaly_map = logits.softmax(dim=0)[1]
         return Prediction(
@@ -135,7 +135,7 @@ def _checked(picture: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def _memory_told(device: torch.device) -> Iterator[None]:
+def _translate_errors(device: torch.device) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:

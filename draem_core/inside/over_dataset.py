@@ -21,7 +21,7 @@ _AT_ONCE = 16  # maps that are held until they are counted
 
 
 @dataclass(frozen=True)
-class DatasetFigures:
+class DatasetMetrics:
     """AUROCs in [0, 1] of one way to make maps; NaN where the dataset lacks good or defect ones."""
 
     image_auroc: float
@@ -30,9 +30,9 @@ class DatasetFigures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """figures: by AS_IT_IS, DIFFERENCE and, where something is ablated, ABLATED. problems: pictures left out."""
+    """metrics: by AS_IT_IS, DIFFERENCE and, where something is ablated, ABLATED. problems: pictures left out."""
 
-    figures: dict[str, DatasetFigures]
+    metrics: dict[str, DatasetMetrics]
     images: int
     problems: tuple[str, ...]
 
@@ -79,8 +79,8 @@ def compare_over_dataset(
         for name, one in found.items():
             tallies[name].add(one.anomaly_map, truth, bool(sample.label), one.image_score)
         on_progress(done + 1, len(labelled))
-    figures = {name: tally.figures() for name, tally in tallies.items()}
-    return Comparison(figures, len(labelled) - len(problems), tuple(problems))
+    metrics = {name: tally.metrics() for name, tally in tallies.items()}
+    return Comparison(metrics, len(labelled) - len(problems), tuple(problems))
 
 
 @dataclass(eq=False)
@@ -99,11 +99,11 @@ class _Tally:
         if len(self._waiting) == _AT_ONCE:
             self._count()
 
-    def figures(self) -> DatasetFigures:
+    def metrics(self) -> DatasetMetrics:
         if self._waiting:
             self._count()
-        pixel_auroc = float("nan") if self._pixels is None else self._pixels.figures[0].pixel_auroc
-        return DatasetFigures(image_auroc(np.array(self.scores), np.array(self.labels, int)), pixel_auroc)
+        pixel_auroc = float("nan") if self._pixels is None else self._pixels.metrics[0].pixel_auroc
+        return DatasetMetrics(image_auroc(np.array(self.scores), np.array(self.labels, int)), pixel_auroc)
 
     def _count(self) -> None:
         maps, truths, labels = zip(*self._waiting, strict=True)

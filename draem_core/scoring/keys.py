@@ -1,6 +1,6 @@
 """Digests that say whether results on disk are the ones that would be computed now.
 
-Knows what changes a map and what changes a figure; must not know how results are stored.
+Knows what changes a map and what changes a metric; must not know how results are stored.
 """
 
 import json
@@ -15,10 +15,10 @@ from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference import Predictor
 
 FORMAT = 1
-"""Raise it when the code comes to give other maps, scores or figures from the same files."""
+"""Raise it when the code comes to give other maps, scores or metrics from the same files."""
 
 FIGURES_FORMAT = 2
-"""Raise it when the code comes to give other figures or problems from the same maps."""
+"""Raise it when the code comes to give other metrics or problems from the same maps."""
 
 # a card without normalisation leaves that field out, so that its key stays what it was before there was one
 _MAP_FIELDS = {"digest", "input_size", "resize_filter", "normalisation", "color_order", "concat_order", "score_rule"}
@@ -66,7 +66,7 @@ def score_key(predictor: Predictor, dataset: Dataset) -> str:
 
 
 def figures_key(network: str, dataset: Dataset, digests: Mapping[str, str], mask_downscaling: MaskDownscaling) -> str:
-    """Return 32 hex digits of all that the figures and problems follow from.
+    """Return 32 hex digits of all that the metrics and problems follow from.
 
     That is the network's key, the test pictures' names, labels and content, the masks' stamps, and the rule by which
     masks come to the map's grid. ``digests`` holds a digest by name for each picture whose file could be read.

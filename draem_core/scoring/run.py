@@ -1,7 +1,7 @@
 """Run the network once over a dataset's test images, or over those of them that are new, and keep what comes of it.
 
-Knows the order of work; what lies on disk is the business of ``store`` and ``results``, what a figure means that of
-``figures``.
+Knows the order of work; what lies on disk is the business of ``store`` and ``results``, what a metric means that of
+``measure``.
 """
 
 import errno
@@ -18,11 +18,11 @@ from draem_core.data.depth import depth_note
 from draem_core.errors import Cancelled, DatasetError, ScoringError
 from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference import Predictor
-from draem_core.scoring.journal import Journal, Record
 from draem_core.scoring.keys import Stamp, network_key
 from draem_core.scoring.pictures import load, load_ahead
 from draem_core.scoring.results import ScoredDataset, forget_results, read_results, write_results
-from draem_core.scoring.store import JOURNAL, ScoreStore, exclusive
+from draem_core.scoring.score_log import Record, ScoreLog
+from draem_core.scoring.store import LOG, ScoreStore, exclusive
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -60,7 +60,7 @@ def score_dataset(
     """
     out, key = Path(out), network_key(predictor)
     watch = _Watch(len(dataset.test), on_progress, cancelled)
-    with _disk_told(out, watch):
+    with _translate_errors(out, watch):
         known = _known_if_unchanged(out, key, dataset)
         if known and (scored := read_results(out, key, dataset, known, mask_downscaling)):
             watch.tell(len(dataset.test))
@@ -104,8 +104,8 @@ class _Watch:
 
 
 def _known_if_unchanged(out: Path, key: str, dataset: Dataset) -> dict[str, Record]:
-    """Return the journal's records of all test images, or nothing where one is missing or has another stamp."""
-    records = {record.name: record for record in Journal(out / JOURNAL, key).read() or []}
+    """Return the log's records of all test images, or nothing where one is missing or has another stamp."""
+    records = {record.name: record for record in ScoreLog(out / LOG, key).read() or []}
     unchanged = {one.name: records[one.name] for one in dataset.test if _is_current(one, records.get(one.name))}
     return unchanged if len(unchanged) == len(dataset.test) else {}
 
@@ -185,7 +185,7 @@ def _complete(
 
 
 @contextmanager
-def _disk_told(out: Path, watch: _Watch) -> Iterator[None]:
+def _translate_errors(out: Path, watch: _Watch) -> Iterator[None]:
     """Turn what the disk refuses into a sentence."""
     try:
         yield

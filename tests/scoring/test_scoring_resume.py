@@ -125,7 +125,7 @@ def test_pictures_added_removed_and_renamed(category, tmp_path):
 
 
 def test_a_picture_that_comes_back_after_a_kill_has_its_map(category, tmp_path, monkeypatch):
-    """Killed between the maps and the figures of fewer pictures, the figures of all of them are no longer believed."""
+    """Killed between the maps and the metrics of fewer pictures, the metrics of all of them are no longer believed."""
     score(category, tmp_path / "out")
     picture = category / "test/good/1.png"
     picture.rename(tmp_path / "aside.png")
@@ -139,7 +139,7 @@ def test_a_picture_that_comes_back_after_a_kill_has_its_map(category, tmp_path, 
     assert_same_files(tmp_path / "out", tmp_path / "fresh")
 
 
-def test_a_mask_that_changes_changes_the_figures_only(category, tmp_path):
+def test_a_mask_that_changes_changes_the_metrics_only(category, tmp_path):
     score(category, tmp_path / "out")
     before = json.loads((tmp_path / "out/metrics.json").read_text())
     save(category / "ground_truth/spot/0_mask.png", np.zeros((SIDE, SIDE), np.uint8))
@@ -205,7 +205,7 @@ def test_another_network_never_mixes_with_the_first(category, tmp_path, change):
     stopped = iter([False, False, True])
     with pytest.raises(Cancelled):
         score_dataset(other, dataset, out, batch_size=2, cancelled=lambda: next(stopped))
-    assert not (out / "metrics.json").exists(), "figures of the first beside maps of the second"
+    assert not (out / "metrics.json").exists(), "metrics of the first beside maps of the second"
     result = score_dataset(other, dataset, out, batch_size=2)
     assert len(other.seen) == 9
     assert len(result.samples) == 9
@@ -421,7 +421,7 @@ def test_kill_9_of_the_command(tmp_path):
 
 
 def recorded(out: Path) -> int:
-    """The records that a reader would count in the journal."""
+    """The records that a reader would count in the log."""
     try:
         return sum(line.endswith(b"}") for line in (out / "records.jsonl").read_bytes().split(b"\n")[1:])
     except FileNotFoundError:

@@ -30,9 +30,9 @@ from draem_core.data.depth import depth_note
 from draem_core.data.folders import unreadable_names, unreadable_note
 from draem_core.data.images import read_image, read_with_highest, thumbnail
 from draem_core.data.masks import lost_regions, regions_below_a_pixel
-from draem_core.data.wording import count, is_text
 from draem_core.diagnostics import Figures, Finding, diagnose
 from draem_core.errors import DraemError, ImageError
+from draem_core.formatting import counted, is_text
 from draem_core.inference import Predictor
 from draem_core.inference.precision import Precision
 from draem_core.render import COLORMAP
@@ -232,11 +232,11 @@ def _lost_defects(sample: Sample, grid: tuple[int, int], modified: tuple[int, ..
     notes = []
     if small:
         notes.append(
-            f"{count(small, 'defect')} of the mask {'is' if small == 1 else 'are'} smaller than one map pixel."
+            f"{counted(small, 'defect')} of the mask {'is' if small == 1 else 'are'} smaller than one map pixel."
         )
     if lost:
         notes.append(
-            f"{count(lost, 'defect')} of the mask {'has' if lost == 1 else 'have'} no pixel on the map's {grid[0]} × "
+            f"{counted(lost, 'defect')} of the mask {'has' if lost == 1 else 'have'} no pixel on the map's {grid[0]} × "
             f"{grid[1]} grid, so the outline does not show {'it' if lost == 1 else 'them'}."
         )
     return notes

@@ -97,8 +97,8 @@ def _watch(job: Job[Comparison]) -> None:
 
 
 def _render_table(comparison: Comparison) -> None:
-    names = [text(f"inside.auroc.{_NAMES[name]}") for name in comparison.figures]
-    figures = comparison.figures.values()
+    names = [text(f"inside.auroc.{_NAMES[name]}") for name in comparison.metrics]
+    figures = comparison.metrics.values()
     columns = {
         text("inside.auroc.image_auroc"): [_shown(one.image_auroc) for one in figures],
         text("inside.auroc.pixel_auroc"): [_shown(one.pixel_auroc) for one in figures],

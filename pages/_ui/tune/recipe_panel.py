@@ -112,7 +112,7 @@ def _measured(scored: Scored, settings: TunerSettings) -> Measured:
     tuning, grid = scored.tuning, scored.tuning.grid
     area = grid.nearest_area(settings.min_area)
     outcome = grid.at(grid.nearest(settings.sensitivity), settings.kernel_size, area)
-    ranked = tuning.figures[grid.kernel_sizes.index(settings.kernel_size)]
+    ranked = tuning.metrics[grid.kernel_sizes.index(settings.kernel_size)]
     scores, labels = grid.postprocessed_scores(settings.kernel_size, area), grid.image_labels
     intervals = {"image_f1": bootstrap_counts(outcome.image, "f1"), "image_auroc": bootstrap_auroc(scores, labels)}
     figures: dict[str, float | None] = {
