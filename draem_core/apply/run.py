@@ -20,7 +20,7 @@ from draem_core.apply.regions import picture_regions
 from draem_core.atomic import write_atomically
 from draem_core.data.depth import depth_note
 from draem_core.data.images import encode_png, read_with_highest
-from draem_core.errors import ImageError
+from draem_core.errors import ImageError, NonFiniteError
 from draem_core.evaluation.calibration import normalised_image, normalised_pixel
 from draem_core.formatting import as_text
 from draem_core.inference import Predictor
@@ -134,10 +134,10 @@ def _judge(
     file = as_text(source.path)
     if isinstance(picture, ImageError):
         return Verdict(file, "error", error=str(picture))
-    prediction = predictor.predict(picture)
-    if not np.isfinite(prediction.logits).all():
-        reason = f"The network gives no finite numbers for {file} in {predictor.precision}; try --precision float32."
-        return Verdict(file, "error", error=reason)
+    try:
+        prediction = predictor.predict(picture, file)
+    except NonFiniteError as error:
+        return Verdict(file, "error", error=str(error))
     size = (picture.shape[0], picture.shape[1])
     mask = recipe.post_process.apply(prediction.anomaly_map)
     highest = float(postprocessed_score(prediction.anomaly_map, recipe.kernel_size, recipe.min_area))

@@ -18,7 +18,7 @@ import numpy as np
 
 from draem_core.atomic import write_atomically
 from draem_core.data.datasets import Sample, read_truth
-from draem_core.disk import remedy
+from draem_core.disk import Stamp, remedy
 from draem_core.errors import Cancelled, DatasetError, ImageError, ScoringError
 from draem_core.evaluation.settings_grid import SettingsGrid
 from draem_core.grid_mask import GridMask, MaskDownscaling
@@ -133,8 +133,8 @@ def _truth(sample: Sample, shape: tuple[int, int], mask_downscaling: MaskDownsca
 
 def _key(samples: Sequence[Sample], folder: Path, mask_downscaling: MaskDownscaling) -> str:
     def stamp(path: Path | None) -> list[int]:
-        status = path.stat() if path and path.exists() else None
-        return [status.st_size, status.st_mtime_ns] if status else []
+        found = Stamp.of_or_none(path) if path else None
+        return [found.size, found.mtime_ns] if found else []
 
     parts = [
         [sample.name, sample.label, sample.kind, [stamp(path) for path in sample.mask_paths]] for sample in samples

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from draem_core.checkpoints import Checkpoint
-from draem_core.errors import DraemError
+from draem_core.errors import DraemError, NonFiniteError
 from draem_core.inference.devices import pick_device
 from draem_core.inference.precision import Precision, prepare_network, run_network
 from draem_core.inference.resize import resize_picture
@@ -54,16 +54,26 @@ class Predictor:
         self.precision = prepared.precision
         self.precision_note = prepared.note
 
-    def predict(self, picture: np.ndarray) -> Prediction:
+    def predict(self, picture: np.ndarray, name: str = "this picture", *, check_finite: bool = True) -> Prediction:
         """Return what the network says of one picture: (H, W, 3) uint8 RGB of any size.
+
+        Args:
+            name: what errors call the picture.
+            check_finite: False returns NaN and infinities as they come.
 
         Raises:
             ValueError: it is no such array.
+            NonFiniteError: the logits hold NaN or infinities.
             DraemError: the device's memory ran out.
         """
         image = resize_picture(_checked(picture), self.card.input_size, self.card.resize_filter)
         with self._lock, _translate_errors(self.device):
             reconstruction, logits = self._run(image)
+        if check_finite and not logits.isfinite().all():
+            raise NonFiniteError(
+                f"{self.card.name} gives no finite numbers for {name}: its training has diverged, or "
+                f"{self.precision} is too short for it. Pick another checkpoint, or the precision float32."
+            )
         anomaly_map = logits.softmax(dim=0)[1]
         return Prediction(
             image=image,
@@ -73,13 +83,13 @@ class Predictor:
             image_score=image_score(anomaly_map, self.card.score_rule),
         )
 
-    def predict_batch(self, pictures: Sequence[np.ndarray]) -> list[Prediction]:
+    def predict_batch(self, pictures: Sequence[np.ndarray], *, check_finite: bool = True) -> list[Prediction]:
         """Return `predict` of each picture; sizes may differ.
 
         One by one, since one picture already fills a processor (eight at once are slower there: their activations
         leave the cache) and since a result then cannot depend on its neighbours in the batch.
         """
-        return [self.predict(picture) for picture in pictures]
+        return [self.predict(picture, check_finite=check_finite) for picture in pictures]
 
     @contextmanager
     def borrow_network(self) -> Iterator[Draem]:

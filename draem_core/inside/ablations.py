@@ -59,15 +59,17 @@ class MapChange:
     mean_move: float
 
 
-def predict_ablated(predictor: Predictor, picture: np.ndarray, ablations: Ablations) -> Prediction:
-    """Return ``predictor.predict(picture)`` with ablations; other threads' predictions wait meanwhile.
+def predict_ablated(
+    predictor: Predictor, picture: np.ndarray, ablations: Ablations, name: str = "this picture"
+) -> Prediction:
+    """Return ``predictor.predict(picture, name)`` with ablations; other threads' predictions wait meanwhile.
 
     Raises:
         ValueError: the picture is no (H, W, 3) uint8 array.
         DraemError: the device's memory ran out, or the checkpoint lacks what an ablation turns off.
     """
     with predictor.borrow_network() as network, ablated(network, ablations):
-        return predictor.predict(picture)
+        return predictor.predict(picture, name)
 
 
 @contextmanager

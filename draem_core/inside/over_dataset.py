@@ -10,7 +10,7 @@ import numpy as np
 
 from draem_core.data.datasets import Sample, read_mask
 from draem_core.data.images import read_image
-from draem_core.errors import Cancelled, ImageError
+from draem_core.errors import Cancelled, ImageError, NonFiniteError
 from draem_core.inference import Predictor
 from draem_core.inside.ablations import AS_TRAINED, Ablations, predict_ablated, without_discriminator
 from draem_core.metrics import image_auroc
@@ -69,13 +69,13 @@ def compare_over_dataset(
         try:
             picture = read_image(sample.path)
             truth = read_mask(sample, predictor.card.input_size)
-        except ImageError as error:
+            prediction = predictor.predict(picture, sample.name)
+            found = {AS_IT_IS: prediction, DIFFERENCE: without_discriminator(prediction, predictor.card.score_rule)}
+            if is_ablated:
+                found[ABLATED] = predict_ablated(ablated_predictor or predictor, picture, ablations, sample.name)
+        except (ImageError, NonFiniteError) as error:
             problems.append(str(error))
             continue
-        prediction = predictor.predict(picture)
-        found = {AS_IT_IS: prediction, DIFFERENCE: without_discriminator(prediction, predictor.card.score_rule)}
-        if is_ablated:
-            found[ABLATED] = predict_ablated(ablated_predictor or predictor, picture, ablations)
         for name, one in found.items():
             tallies[name].add(one.anomaly_map, truth, bool(sample.label), one.image_score)
         on_progress(done + 1, len(labelled))

@@ -91,7 +91,9 @@ class Trace:
         raise ValueError(f"there is no stage {name!r}; there are {', '.join(stage.name for stage in self.stages)}")
 
 
-def trace(predictor: Predictor, picture: np.ndarray, ablations: Ablations = AS_TRAINED) -> Trace:
+def trace(
+    predictor: Predictor, picture: np.ndarray, ablations: Ablations = AS_TRAINED, name: str = "this picture"
+) -> Trace:
     """Predict a picture (H, W, 3) uint8 RGB and keep every stage; other threads' predictions wait meanwhile.
 
     Holds all activations: 30 MB at widths (16, 16) and 256×256 in bfloat16, 160 MB at the paper's widths.
@@ -101,7 +103,7 @@ def trace(predictor: Predictor, picture: np.ndarray, ablations: Ablations = AS_T
         DraemError: the device's memory ran out, or the checkpoint lacks what an ablation turns off.
     """
     with predictor.borrow_network() as network, ablated(network, ablations), _recording(network) as recorded:
-        prediction = predictor.predict(picture)
+        prediction = predictor.predict(picture, name)
     image, reconstruction = (_channels_first(part) for part in (prediction.image, prediction.reconstruction))
     logits = torch.from_numpy(prediction.logits)
     probabilities = logits.softmax(dim=0)

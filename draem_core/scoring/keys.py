@@ -5,12 +5,12 @@ Knows what changes a map and what changes a metric; must not know how results ar
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
 from draem_core.data.datasets import Dataset
 from draem_core.data.depth import bit_depth
+from draem_core.disk import Stamp
 from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference import Predictor
 
@@ -22,28 +22,6 @@ FIGURES_FORMAT = 2
 
 # a card without normalisation leaves that field out, so that its key stays what it was before there was one
 _MAP_FIELDS = {"digest", "input_size", "resize_filter", "normalisation", "color_order", "concat_order", "score_rule"}
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """A file's size in bytes and time of change in ns: equal ones are taken for the same content, unread."""
-
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, path: Path) -> "Stamp":
-        """Raises OSError."""
-        status = path.stat()
-        return cls(status.st_size, status.st_mtime_ns)
-
-    @classmethod
-    def of_or_none(cls, path: Path) -> "Stamp | None":
-        """Return None for a file that is not there or may not be seen."""
-        try:
-            return cls.of(path)
-        except OSError:
-            return None
 
 
 def network_key(predictor: Predictor) -> str:

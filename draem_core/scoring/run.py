@@ -15,10 +15,11 @@ import numpy as np
 
 from draem_core.data.datasets import Dataset, Sample
 from draem_core.data.depth import depth_note
-from draem_core.errors import Cancelled, DatasetError, ScoringError
+from draem_core.disk import Stamp
+from draem_core.errors import Cancelled, DatasetError, NonFiniteError, ScoringError
 from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference import Predictor
-from draem_core.scoring.keys import Stamp, network_key
+from draem_core.scoring.keys import network_key
 from draem_core.scoring.pictures import load, load_ahead
 from draem_core.scoring.results import ScoredDataset, forget_results, read_results, write_results
 from draem_core.scoring.score_log import Record, ScoreLog
@@ -44,7 +45,7 @@ def score_dataset(
     Stopped in any way, the same call goes on where it was. Called again it runs the network only on images whose
     content changed, and opens no file that has the size and time of change it had. A folder with the results of
     another network (see `network_key`) is emptied of them first, and ``problems`` says so. An image that cannot be
-    read, or whose map holds NaN, is left out and named in ``problems``.
+    read, or whose numbers are not finite, is left out and named in ``problems``.
 
     Args:
         mask_downscaling: how masks come to the map's grid, see `to_grid`; another one only measures anew.
@@ -151,15 +152,14 @@ def _predicted(
     predictor: Predictor, pictures: list[tuple[Record, np.ndarray | None]]
 ) -> Iterator[tuple[Record, np.ndarray | None]]:
     """Yield each record with its score, or its problem, and with its map (H, W) in the place of the picture."""
-    predictions = iter(predictor.predict_batch([pixels for _, pixels in pictures if pixels is not None]))
     for record, pixels in pictures:
         if pixels is None:
             yield record, None
             continue
-        prediction = next(predictions)
-        if np.isnan(prediction.anomaly_map).any():
-            problem = f"{record.name} has a map with NaN and was left out: the network's weights have diverged."
-            yield replace(record, problem=problem), None
+        try:
+            prediction = predictor.predict(pixels, record.name)
+        except NonFiniteError as error:
+            yield replace(record, problem=f"{record.name} was left out: {error}"), None
         else:
             yield replace(record, score=float(prediction.image_score)), prediction.anomaly_map
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from draem_core.atomic import write_atomically
-from draem_core.scoring.keys import Stamp
+from draem_core.disk import Stamp
 
 
 @dataclass(frozen=True)

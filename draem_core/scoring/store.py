@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from draem_core.atomic import write_atomically
+from draem_core.disk import Stamp
 from draem_core.errors import ScoringError
-from draem_core.scoring.keys import Stamp
 from draem_core.scoring.map_file import MapFile, checksum, write_maps
 from draem_core.scoring.score_log import Record, ScoreLog
 

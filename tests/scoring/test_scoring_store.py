@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draem_core.scoring.keys import Stamp
+from draem_core.disk import Stamp
 from draem_core.scoring.map_file import MapFile, _write_at, checksum, write_maps
 from draem_core.scoring.score_log import Record, ScoreLog
 from draem_core.scoring.store import ScoreStore, exclusive

@@ -8,10 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from draem_core.data.datasets import Dataset
+from draem_core.disk import Stamp
 from draem_core.inference.precision import Precision
 from draem_core.inside.ablations import Ablations
 from draem_core.inside.over_dataset import ABLATED, AS_IT_IS, DIFFERENCE, Comparison, compare_over_dataset
-from draem_core.scoring.keys import Stamp, score_key
+from draem_core.scoring.keys import score_key
 from pages._ui.common import library
 from pages._ui.common.escaping import literal
 from pages._ui.common.jobs import Job, Jobs, Progress

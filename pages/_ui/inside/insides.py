@@ -6,14 +6,14 @@ import numpy as np
 import streamlit as st
 
 from draem_core.checkpoints import load_checkpoint
-from draem_core.errors import DraemError
+from draem_core.disk import Stamp
 from draem_core.inference import Predictor
 from draem_core.inference.resize import resize_picture
 from draem_core.inside.ablations import AS_TRAINED, Ablations, has_sspcab
 from draem_core.inside.diagram import diagram
 from draem_core.inside.stages import Trace, mask_stages, trace
 from draem_core.postprocess import PostProcess
-from draem_core.scoring.keys import Stamp, network_key
+from draem_core.scoring.keys import network_key
 from draem_core.types import ResizeFilter
 from pages._ui.common.byte_cache import MB, cached_by_bytes, size_of
 from pages._ui.common.library import Picture
@@ -90,13 +90,7 @@ def traced_picture(
 
 @cached_by_bytes(512 * MB)  # 30 to 160 MB each
 def _traced(key: str, ablations: Ablations, _predictor: Predictor, _name: str, _painted: np.ndarray) -> Trace:
-    traced = trace(_predictor, _painted, ablations)
-    if not np.isfinite(traced.prediction.logits).all():
-        raise DraemError(
-            f"{_predictor.card.name} gives no finite numbers for {_name}: its training has diverged, or "
-            f"{_predictor.precision} is too short for it. Pick another checkpoint, or the precision float32."
-        )
-    return traced
+    return trace(_predictor, _painted, ablations, _name)
 
 
 def plan(checkpoint: Path, input_size: tuple[int, int]) -> Plan:
