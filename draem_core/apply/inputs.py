@@ -31,7 +31,7 @@ def find_sources(given: Sequence[Path], leave_out: Path) -> list[Source]:
     A file counts whatever its name, and even where it does not exist: that is an error of its own, told later.
 
     Args:
-        leave_out: a folder whose pictures are passed over, since they are the results of an earlier run.
+        leave_out: a folder whose pictures are left out, since they are the results of an earlier run.
 
     Raises:
         ImageError: a folder holds no picture.

@@ -17,7 +17,7 @@ from draem_core.inference import Predictor
 FORMAT = 1
 """Raise it when the code comes to give other maps, scores or metrics from the same files."""
 
-FIGURES_FORMAT = 2
+METRICS_FORMAT = 2
 """Raise it when the code comes to give other metrics or problems from the same maps."""
 
 # a card without normalisation leaves that field out, so that its key stays what it was before there was one
@@ -43,7 +43,7 @@ def score_key(predictor: Predictor, dataset: Dataset) -> str:
     return _digest([network_key(predictor), str(dataset.root)])
 
 
-def figures_key(network: str, dataset: Dataset, digests: Mapping[str, str], mask_downscaling: MaskDownscaling) -> str:
+def metrics_key(network: str, dataset: Dataset, digests: Mapping[str, str], mask_downscaling: MaskDownscaling) -> str:
     """Return 32 hex digits of all that the metrics and problems follow from.
 
     That is the network's key, the test pictures' names, labels and content, the masks' stamps, and the rule by which
@@ -51,7 +51,7 @@ def figures_key(network: str, dataset: Dataset, digests: Mapping[str, str], mask
     """
     pictures = [(one.name, one.kind, one.label, digests.get(one.name)) for one in dataset.test]
     masks = [(one.name, [_mask_stamp(path) for path in one.mask_paths]) for one in dataset.samples if one.mask_paths]
-    return _digest([FIGURES_FORMAT, network, pictures, masks, mask_downscaling])
+    return _digest([METRICS_FORMAT, network, pictures, masks, mask_downscaling])
 
 
 def content_digest(content: bytes) -> str:

@@ -16,7 +16,7 @@ from draem_core.atomic import write_atomically
 from draem_core.data.datasets import Dataset, Sample, mask_problems, reduction_problems
 from draem_core.grid_mask import MaskDownscaling
 from draem_core.report.cells import table_csv
-from draem_core.scoring.keys import figures_key
+from draem_core.scoring.keys import metrics_key
 from draem_core.scoring.measure import Maps, measure
 from draem_core.scoring.score_log import Record
 from draem_core.scoring.store import COMPLETE, CSV, MAPS, METRICS, TABLE
@@ -120,4 +120,4 @@ def _usable(dataset: Dataset, records: Mapping[str, Record]) -> tuple[tuple[Samp
 
 def _key(network: str, dataset: Dataset, records: Mapping[str, Record], mask_downscaling: MaskDownscaling) -> str:
     digests = {name: record.digest for name, record in records.items()}
-    return figures_key(network, dataset, digests, mask_downscaling)
+    return metrics_key(network, dataset, digests, mask_downscaling)

@@ -44,7 +44,7 @@ class ScoreLog:
     def read(self) -> list[Record] | None:
         """Return the records, oldest first, or None where there is no log or it is of another network.
 
-        A line that is no record, such as the last one of a killed writer, is passed over. Raises OSError.
+        A line that is no record, such as the last one of a killed writer, is left out. Raises OSError.
         """
         try:
             first, *lines = self.path.read_bytes().split(b"\n")
