@@ -40,7 +40,7 @@ def make_payload(number: int, folder: Path) -> bytes:
     """Count ``number`` drawn maps at every setting; the thumbnails are drawn too."""
     maps, masks = draw_dataset(folder, number)
     grid = SettingsGrid.from_maps(maps, masks)
-    figures = ThresholdSweep.from_maps(maps, masks).figures
+    figures = ThresholdSweep.from_maps(maps, masks).metrics
     entries = []
     for place, defect in enumerate(grid.image_labels):
         kind = KINDS[place % len(KINDS)] if defect else "good"

@@ -35,8 +35,8 @@ def scores(images: int) -> tuple[np.ndarray, np.ndarray]:
     return (rng.random(images) * 0.7 + 0.3 * labels).astype(np.float32), labels
 
 
-def every_goal(peaks: np.ndarray, labels: np.ndarray) -> list[object]:
-    data = peaks, labels, SLIDER
+def every_goal(scores: np.ndarray, labels: np.ndarray) -> list[object]:
+    data = scores, labels, SLIDER
     simple = [best_f1(*data), full_recall(*data), at_most_false_alarms(*data, 0.2)]
     return [*simple, least_cost(*data, 5, 1), zones(*data, 0.1, 0.1)]
 

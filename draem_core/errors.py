@@ -5,6 +5,10 @@ class DraemError(Exception):
     """Base of the errors whose text is meant for the user."""
 
 
+class NonFiniteError(DraemError):
+    """The network's numbers for a picture are NaN or infinite; the message says whose, for which, and what to do."""
+
+
 class CheckpointError(DraemError):
     """A checkpoint cannot be used; the message says which, why, and what to do."""
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from draem_core.atomic import write_atomically
 from draem_core.errors import DraemError
+from draem_core.formatting import counted
 from draem_core.postprocess import PostProcess, find_regions
 from draem_core.render import COLORMAP, overlay, show_reconstruction
 from draem_core.types import Prediction
@@ -75,7 +76,7 @@ def classic_row(
 
     anomaly_map.set_xlabel(f"image score {prediction.image_score:.4f}")
     regions = len(find_regions(mask))
-    mask_panel.set_xlabel(f"{regions} region{'' if regions == 1 else 's'}, {np.count_nonzero(mask):,} px")
+    mask_panel.set_xlabel(f"{counted(regions, 'region')}, {np.count_nonzero(mask):,} px")
     if gt_mask is not None:
         overlaid.set_xlabel("truth outlined", color=TRUTH_COLOUR)
         for panel in (mask_panel, overlaid):

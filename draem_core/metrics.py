@@ -1,4 +1,4 @@
-"""Exact figures of how well anomaly maps and scores separate defects from good: counts, AUROC, AP, F1max, AUPRO.
+"""Exact metrics of how well anomaly maps and scores separate defects from good: counts, AUROC, AP, F1max, AUPRO.
 
 Undefined is NaN, never 0; ``undefined_reason`` and ``Counts.undefined_reason`` say why. Holds all the pixels at
 once, where ``ThresholdSweep`` streams them. Knows no files and no networks.
@@ -17,7 +17,7 @@ Pictures = np.ndarray | Sequence[np.ndarray]  # (N, H, W), or N arrays (H, W) wh
 
 @dataclass(frozen=True)
 class Counts:
-    """A confusion matrix of pixels or images; ``a + b`` pools two of them. A figure without a denominator is NaN."""
+    """A confusion matrix of pixels or images; ``a + b`` pools two of them. A metric without a denominator is NaN."""
 
     tp: int
     fp: int
@@ -57,9 +57,9 @@ class Counts:
         """The share that is judged right."""
         return _ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
 
-    def undefined_reason(self, figure: str) -> str | None:
+    def undefined_reason(self, metric: str) -> str | None:
         """Return why the named property (``"f1"``, ``"precision"`` …) is NaN, or None where it is a number."""
-        if not np.isnan(getattr(self, figure)):
+        if not np.isnan(getattr(self, metric)):
             return None
         return {
             "f1": "there is no defect and nothing is flagged",
@@ -68,7 +68,7 @@ class Counts:
             "recall": "there is no defect",
             "false_alarm_rate": "there is nothing good",
             "accuracy": "there is nothing to count",
-        }[figure]
+        }[metric]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ UNDEFINED_F1MAX = F1Max(np.nan, np.nan, np.nan, np.nan)
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Scores sorted once, from which every threshold-free figure follows. All are NaN where one class is missing.
+    """Scores sorted once, from which every threshold-free metric follows. All are NaN where one class is missing.
 
     defect: (P,) float, sorted upwards, the scores of what is defect.
     good: (N,) float, sorted upwards, the scores of what is good.
@@ -104,7 +104,7 @@ class Ranking:
         values, defect = np.asarray(scores), np.asarray(labels) != 0
         if values.ndim != 1 or values.shape != defect.shape:
             raise ValueError(f"scores {values.shape} and labels {defect.shape} must be two lists of one length")
-        _refuse_nan(values, "score")
+        _check_not_nan(values, "score")
         return cls(np.sort(values[defect]), np.sort(values[~defect]))
 
     @classmethod
@@ -273,7 +273,7 @@ def _pairs(maps: Pictures, masks: Pictures) -> Iterator[tuple[np.ndarray, np.nda
         values, truth = np.asarray(one), np.asarray(mask) != 0
         if values.ndim != 2 or values.shape != truth.shape:
             raise ValueError(f"map {number} has shape {values.shape}, its mask {truth.shape}; both must be (H, W)")
-        _refuse_nan(values, f"map {number}")
+        _check_not_nan(values, f"map {number}")
         yield values, truth
 
 
@@ -283,6 +283,6 @@ def _sorted(parts: list[np.ndarray]) -> np.ndarray:
     return values
 
 
-def _refuse_nan(values: np.ndarray, name: str) -> None:
+def _check_not_nan(values: np.ndarray, name: str) -> None:
     if np.isnan(values).any():
         raise ValueError(f"{name} holds NaN; a map or score that cannot be ranked has no place in a metric")

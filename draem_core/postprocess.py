@@ -18,7 +18,7 @@ EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
 
 
 @dataclass(frozen=True)
-class Stages:
+class MaskStages:
     """How many pixels of a map are left after each step of ``PostProcess``."""
 
     above_threshold: int
@@ -62,9 +62,9 @@ class PostProcess:
         """
         return self._steps(anomaly_map)[-1]
 
-    def stages(self, anomaly_map: np.ndarray) -> Stages:
+    def stages(self, anomaly_map: np.ndarray) -> MaskStages:
         """Return how many pixels each step leaves: tells why a mask is empty while the map is not."""
-        return Stages(*(int(np.count_nonzero(mask)) for mask in self._steps(anomaly_map)))
+        return MaskStages(*(int(np.count_nonzero(mask)) for mask in self._steps(anomaly_map)))
 
     def _steps(self, anomaly_map: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         above = checked_map(anomaly_map) > self.threshold
@@ -110,7 +110,7 @@ def grey_opening(anomaly_map: np.ndarray, kernel_size: int) -> np.ndarray:
 
 
 def area_opening(anomaly_map: np.ndarray, min_area: int) -> np.ndarray:
-    """Cut each peak of a map (H, W) down to the level where its 8-connected region has ``min_area`` pixels.
+    """Cut each summit of a map (H, W) down to the level where its 8-connected region has ``min_area`` pixels.
 
     ``area_opening(map, a) > t`` is ``map > t`` without its regions of fewer than a pixels, for all t. Keeps the dtype.
     """
@@ -125,10 +125,10 @@ def area_opening(anomaly_map: np.ndarray, min_area: int) -> np.ndarray:
     return morphology.area_opening(framed, area_threshold=min_area, connectivity=2)[1:-1, 1:-1]
 
 
-def peak(anomaly_map: np.ndarray, kernel_size: int, min_area: int) -> np.float32:
+def postprocessed_score(anomaly_map: np.ndarray, kernel_size: int, min_area: int) -> np.float32:
     """Return the value at which a map (H, W) stops being OK: its maximum after opening and area filter, float32.
 
-    The mask at a float32 threshold t has a pixel exactly where ``peak > t``. −∞ where no region can ever survive, for
+    The mask at a float32 threshold t has a pixel exactly where ``score > t``. −∞ where no region can ever survive, for
     the square or the area does not fit in the picture. Raises ValueError as ``PostProcess.apply`` does.
     """
     _check_whole_number("min_area", min_area, least=0)

@@ -77,13 +77,13 @@ class Computation(BaseModel):
 
 
 class Measured(BaseModel):
-    """Figures and the images that they were measured on.
+    """Metrics and the images that they were measured on.
 
-    unlabelled: images without a label, which no figure counts. dataset_digest: of the images, or the key of the
-    scores. tuned_on_these: the setting was chosen on these same images, so the figures are optimistic. split: which
-    part of the dataset these images are ("tuning half", "checking half"), None for all of it. figures: by name
+    unlabelled: images without a label, which no metric counts. dataset_digest: of the images, or the key of the
+    scores. tuned_on_these: the setting was chosen on these same images, so the metrics are optimistic. split: which
+    part of the dataset these images are ("tuning half", "checking half"), None for all of it. figures: metrics by name
     (image_f1, pixel_auroc …), None where undefined, counts as whole numbers; the ends of NAME's 95 % interval are
-    NAME_low and NAME_high. mask_downscaling: how masks came to the map's grid for the pixel figures.
+    NAME_low and NAME_high. mask_downscaling: how masks came to the map's grid for the pixel metrics.
     """
 
     model_config = _STRICT
@@ -190,9 +190,9 @@ class Recipe(BaseModel):
         """The rule for masks."""
         return PostProcess(self.sensitivity, self.kernel_size, self.min_area)
 
-    def zone(self, peak: float) -> Zone:
-        """Return the verdict on an image whose map has this `postprocess.peak` at the recipe's kernel and area."""
-        return zone_of(peak, self.pixel_threshold, self.unsure_threshold)
+    def zone(self, score: float) -> Zone:
+        """Return the verdict on an image of this `postprocessed_score` at the recipe's kernel and area."""
+        return zone_of(score, self.pixel_threshold, self.unsure_threshold)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -221,14 +221,14 @@ class Recipe(BaseModel):
             raise ValueError(f"{name} is {stated}, but the raw threshold and the calibration give {expected}")
 
 
-def zone_of(peak: float, threshold: float, unsure_threshold: float | None) -> Zone:
+def zone_of(score: float, threshold: float, unsure_threshold: float | None) -> Zone:
     """Return NG above the threshold, else unsure above ``unsure_threshold`` where there is one, else OK.
 
     All three are float32 values.
     """
-    if peak > threshold:
+    if score > threshold:
         return "NG"
-    return "unsure" if unsure_threshold is not None and peak > unsure_threshold else "OK"
+    return "unsure" if unsure_threshold is not None and score > unsure_threshold else "OK"
 
 
 def raw_sensitivity(normalised_sensitivity: float, calibration: Calibration) -> float | None:

@@ -11,7 +11,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from draem_core.evaluation.histogram import SLIDER, Tally
+from draem_core.evaluation.histogram import SLIDER, HistogramAccumulator
 from draem_core.grid_mask import GridMask
 from draem_core.metrics import UNDEFINED_F1MAX, Counts, F1Max, Ranking, area_under
 from draem_core.postprocess import PostProcess, checked_map
@@ -21,7 +21,7 @@ FPR_LIMIT = 0.3
 
 
 @dataclass(frozen=True)
-class Figures:
+class SweepMetrics:
     """What does not depend on the threshold: how well the opened maps rank defect over good, NaN where undefined."""
 
     pixel_auroc: float
@@ -34,7 +34,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Readout(Figures):
+class Readout(SweepMetrics):
     """What one setting does to a dataset. ``pixel`` counts images with ground truth only, ``image`` counts all."""
 
     sensitivity: float
@@ -51,7 +51,7 @@ class SweepTables:
     """Counts for K kernel sizes at S sensitivities, plain arrays to hand to a browser.
 
     pixel_tp, pixel_fp, image_tp, image_fp, regions_found: (K, S) int64; fn and tn follow from the totals.
-    figures: one for each kernel size.
+    metrics: one for each kernel size.
     """
 
     sensitivities: np.ndarray
@@ -66,7 +66,7 @@ class SweepTables:
     defect_images: int
     good_images: int
     regions_total: int
-    figures: tuple[Figures, ...]
+    metrics: tuple[SweepMetrics, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class ThresholdSweep:
     region_images: (R,) int64, the image that a region lies in.
 
     Pixel counts are exact at every threshold listed: ``SLIDER``, ``LOGIT_SLIDER`` and some 40,000 in all. Image and
-    region counts and the image figures are exact throughout. Pixel AUROC, AP, F1max and AUPRO take values between two
+    region counts and the image metrics are exact throughout. Pixel AUROC, AP, F1max and AUPRO take values between two
     neighbouring thresholds for ties, which moves them by 1e-5 or so on twenty maps and by less on more.
     """
 
@@ -126,7 +126,7 @@ class ThresholdSweep:
             raise ValueError("kernel_sizes is empty; name at least one, such as 1")
         for size in sizes:
             PostProcess(kernel_size=size, min_area=min_area)  # refuses a setting that no mask can have
-        tally = Tally(sizes, min_area)
+        tally = HistogramAccumulator(sizes, min_area)
         for anomaly_map, truth, label, lost_regions in checked_images(maps, gt_masks, labels):
             tally.add(anomaly_map, truth, label, lost_regions)
         return cls(
@@ -186,7 +186,7 @@ class ThresholdSweep:
         flagged = self.flagged_images(sensitivity, kernel_size)
         image_tp, image_fp = int((flagged & self.image_labels).sum()), int((flagged & ~self.image_labels).sum())
         return Readout(
-            **vars(self.figures[row]),
+            **vars(self.metrics[row]),
             sensitivity=sensitivity,
             threshold=float(self.thresholds[position]),
             kernel_size=kernel_size,
@@ -219,7 +219,7 @@ class ThresholdSweep:
             defect_images=int(labels.sum()),
             good_images=int((~labels).sum()),
             regions_total=self.region_images.size,
-            figures=self.figures,
+            metrics=self.metrics,
         )
 
     def flagged_images(self, sensitivity: float, kernel_size: int) -> np.ndarray:
@@ -235,11 +235,11 @@ class ThresholdSweep:
         return 1 - float(self.thresholds[np.argmin(np.abs(self.thresholds - np.float64(1 - sensitivity)))])
 
     @cached_property
-    def figures(self) -> tuple[Figures, ...]:
-        """The threshold-free figures, one for each kernel size."""
-        return tuple(self._figures_of(row) for row in range(len(self.kernel_sizes)))
+    def metrics(self) -> tuple[SweepMetrics, ...]:
+        """The threshold-free metrics, one for each kernel size."""
+        return tuple(self._metrics_of(row) for row in range(len(self.kernel_sizes)))
 
-    def _figures_of(self, row: int) -> Figures:
+    def _metrics_of(self, row: int) -> SweepMetrics:
         images = Ranking.of_images(self.image_scores[row], self.image_labels)
         auroc = ap = aupro = np.nan
         f1max = UNDEFINED_F1MAX
@@ -262,7 +262,7 @@ class ThresholdSweep:
                 precision=float(precision[best]) if tp[best] + fp[best] else np.nan,
                 recall=float(tp[best] / self._defect_total),
             )
-        return Figures(auroc, ap, f1max, aupro, images.auroc(), images.average_precision(), images.f1max())
+        return SweepMetrics(auroc, ap, f1max, aupro, images.auroc(), images.average_precision(), images.f1max())
 
     @cached_property
     def _defect_total(self) -> int:

@@ -10,7 +10,7 @@ from pages._ui.common.diagnosis import render_checkpoint_findings
 from pages._ui.common.downloads import render_downloads
 from pages._ui.common.escaping import literal
 from pages._ui.common.library import Picture
-from pages._ui.common.source import choose_picture, read_truth
+from pages._ui.common.source import choose_picture, truth_on_grid
 from pages._ui.components.viewer import ViewerSettings, viewer
 from pages._ui.explore.explanations import render_how_to_read, render_normalised_values
 from pages._ui.frame.settings_store import settings_now, show_settings
@@ -41,7 +41,7 @@ except DraemError as error:
     st.stop()
 for note in library.grid_notes(picture, workspace.predictor.card.input_size):
     st.caption(literal(note))
-show(workspace, picture, prediction, read_truth(picture, workspace.predictor.card.input_size))
+show(workspace, picture, prediction, truth_on_grid(picture, workspace.predictor.card.input_size))
 render_how_to_read()
 render_checkpoint_findings(workspace)
 library.settle_memory("Explore")

@@ -3,7 +3,6 @@
 Knows no pytest.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +35,7 @@ class BrightnessPredictor:
         self.card = card
         self.seen: list[float] = []
 
-    def predict_batch(self, pictures: Sequence[np.ndarray]) -> list[Prediction]:
-        return [self._predict(picture) for picture in pictures]
-
-    def _predict(self, picture: np.ndarray) -> Prediction:
+    def predict(self, picture: np.ndarray, name: str = "this picture") -> Prediction:
         assert picture.shape == (SIDE, SIDE, 3)
         self.seen.append(float(picture.mean()))
         brightness = picture[..., 0].astype(np.float32) / 255

@@ -1,4 +1,4 @@
-"""Figures a reader can compute by hand, scikit-learn as the oracle, and a slow AUPRO written from its definition."""
+"""Metrics a reader can compute by hand, scikit-learn as the oracle, and a slow AUPRO written from its definition."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -88,8 +88,8 @@ def test_undefined_counts_are_nan_and_say_why():
     assert all_good.undefined_reason("f1") == "there is no defect and nothing is flagged"
     assert Counts(0, 2, 0, 5).f1 == 0.0
     assert all(
-        Counts(0, 0, 0, 0).undefined_reason(figure)
-        for figure in ("f1", "iou", "precision", "recall", "false_alarm_rate", "accuracy")
+        Counts(0, 0, 0, 0).undefined_reason(metric)
+        for metric in ("f1", "iou", "precision", "recall", "false_alarm_rate", "accuracy")
     )
 
 
@@ -122,7 +122,7 @@ def test_rankings_agree_with_scikit_learn(scored):
 
 
 @pytest.mark.parametrize("levels", [None, 9])
-def test_pixel_figures_agree_with_scikit_learn(levels):
+def test_pixel_metrics_agree_with_scikit_learn(levels):
     maps, masks = scene(5, levels=levels)
     assert metrics.pixel_auroc(maps, masks) == pytest.approx(roc_auc_score(masks.ravel(), maps.ravel()), abs=1e-12)
     assert metrics.pixel_ap(maps, masks) == pytest.approx(
@@ -162,8 +162,8 @@ def test_a_large_region_does_not_drown_a_small_one():
 
 def test_figures_depend_on_order_only():
     maps, masks = scene(2)
-    for figure in (metrics.pixel_auroc, metrics.pixel_ap, metrics.aupro):
-        assert figure(maps**3, masks) == pytest.approx(figure(maps, masks))
+    for metric in (metrics.pixel_auroc, metrics.pixel_ap, metrics.aupro):
+        assert metric(maps**3, masks) == pytest.approx(metric(maps, masks))
     assert metrics.pixel_auroc(1 - maps, masks) == pytest.approx(1 - metrics.pixel_auroc(maps, masks))
 
 
@@ -177,8 +177,8 @@ def test_maps_of_several_sizes_pool():
 def test_one_class_only_is_nan_and_says_why():
     maps = np.random.default_rng(0).random((2, 8, 8)).astype(np.float32)
     for masks in (np.zeros(maps.shape, bool), np.ones(maps.shape, bool)):
-        for figure in (metrics.pixel_auroc, metrics.pixel_ap, metrics.aupro):
-            assert np.isnan(figure(maps, masks))
+        for metric in (metrics.pixel_auroc, metrics.pixel_ap, metrics.aupro):
+            assert np.isnan(metric(maps, masks))
         assert np.isnan(metrics.pixel_f1max(maps, masks).threshold)
     assert metrics.undefined_reason(np.zeros((2, 8, 8))).startswith("every pixel is good")
     assert metrics.undefined_reason([1, 1, 1], unit="image").startswith("every image is defect")

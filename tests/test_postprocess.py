@@ -11,13 +11,13 @@ from scipy import ndimage
 from skimage.morphology import remove_small_objects
 
 from draem_core.postprocess import (
+    MaskStages,
     PostProcess,
-    Stages,
     area_opening,
     find_regions,
     grey_opening,
     opening,
-    peak,
+    postprocessed_score,
     remove_small_regions,
     resize_nearest,
 )
@@ -93,11 +93,11 @@ def test_threshold_and_area_opening_commute(anomaly_map, min_area):
 
 @given(MAPS, SENSITIVITIES, KERNELS, st.integers(0, 60))
 @settings(max_examples=200, deadline=None)
-def test_a_mask_has_pixels_exactly_where_the_peak_exceeds_the_threshold(
+def test_a_mask_has_pixels_exactly_where_the_score_exceeds_the_threshold(
     anomaly_map, sensitivity, kernel_size, min_area
 ):
     rule = PostProcess(sensitivity, kernel_size, min_area)
-    highest = peak(anomaly_map, kernel_size, min_area)
+    highest = postprocessed_score(anomaly_map, kernel_size, min_area)
     assert highest.dtype == np.float32
     assert highest == area_opening(grey_opening(anomaly_map, kernel_size), min_area).max()
     assert rule.apply(anomaly_map).any() == (highest > rule.threshold)
@@ -106,16 +106,18 @@ def test_a_mask_has_pixels_exactly_where_the_peak_exceeds_the_threshold(
         assert remove_small_regions(opened, min_area).any() == (highest > threshold)
 
 
-def test_a_peak_that_a_reader_can_see():
+def test_a_postprocessed_score_that_a_reader_can_see():
     anomaly_map = np.zeros((6, 9), np.float32)
     anomaly_map[1, 1] = 1.0  # a speck
     anomaly_map[3:6, 4:7] = 0.75
     anomaly_map[3:6, 7] = 0.5
-    assert peak(anomaly_map, 1, 0) == 1.0
-    assert peak(anomaly_map, 3, 0) == 0.75, "the square of 3 × 3"
-    assert peak(anomaly_map, 3, 10) == 0.5, "9 pixels are too few, 12 are enough"
-    assert peak(anomaly_map, 3, 13) == 0.0
-    assert peak(anomaly_map, 7, 0) == peak(anomaly_map, 1, 55) == -np.inf, "nothing so large fits in 6 × 9"
+    assert postprocessed_score(anomaly_map, 1, 0) == 1.0
+    assert postprocessed_score(anomaly_map, 3, 0) == 0.75, "the square of 3 × 3"
+    assert postprocessed_score(anomaly_map, 3, 10) == 0.5, "9 pixels are too few, 12 are enough"
+    assert postprocessed_score(anomaly_map, 3, 13) == 0.0
+    assert postprocessed_score(anomaly_map, 7, 0) == postprocessed_score(anomaly_map, 1, 55) == -np.inf, (
+        "nothing so large fits in 6 × 9"
+    )
 
 
 @given(MAPS, KERNELS)
@@ -160,7 +162,7 @@ def test_stages_tell_where_the_pixels_went():
     anomaly_map[2:8, 2:8] = 1  # 36 pixels stay
     anomaly_map[12:15, 12:15] = 1  # 9 pixels: opened away never, too small for min_area 10
     anomaly_map[18, :] = 1  # 20 pixels of a thin line: opened away
-    assert PostProcess(0.5, 3, 10).stages(anomaly_map) == Stages(65, 45, 36)
+    assert PostProcess(0.5, 3, 10).stages(anomaly_map) == MaskStages(65, 45, 36)
 
 
 @pytest.mark.parametrize(

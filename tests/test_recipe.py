@@ -87,7 +87,7 @@ def test_numbers_that_a_reader_can_compute():
     assert (recipe.pixel_threshold, recipe.unsure_threshold) == (0.75, 0.5)
     assert recipe.normalised_pixel_threshold == pytest.approx((0.75 - 0.5) / 0.8 + 0.5)
     assert recipe.normalised_unsure_threshold == 0.5
-    assert [recipe.zone(peak) for peak in (-np.inf, 0.5, 0.6, 0.75, 0.76)] == ["OK", "OK", "unsure", "unsure", "NG"]
+    assert [recipe.zone(score) for score in (-np.inf, 0.5, 0.6, 0.75, 0.76)] == ["OK", "OK", "unsure", "unsure", "NG"]
     assert make().zone(0.7) == "OK", "without zones there is no unsure"
     assert recipe.measured[0].figures == {"image_f1": 0.75, "aupro": None, "regions": 7}
 

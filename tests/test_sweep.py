@@ -150,7 +150,7 @@ def test_tables_hold_what_at_says(sensitivities):
             assert tables.regions_found[row, column] == readout.regions_found
             assert tables.defect_pixels - tables.pixel_tp[row, column] == readout.pixel.fn
             assert tables.good_images - tables.image_fp[row, column] == readout.image.tn
-        assert tables.figures[row].pixel_auroc == readout.pixel_auroc
+        assert tables.metrics[row].pixel_auroc == readout.pixel_auroc
     assert (np.diff(tables.pixel_fp, axis=1) >= 0).all()  # a higher sensitivity flags more
     assert (np.diff(tables.pixel_fp, axis=0) <= 0).all()  # a larger kernel flags less, as odd squares nest
 

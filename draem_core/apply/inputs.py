@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from draem_core.data.images import IMAGE_SUFFIXES
-from draem_core.data.wording import as_text
 from draem_core.errors import ImageError
+from draem_core.formatting import as_text
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def find_sources(given: Sequence[Path], leave_out: Path) -> list[Source]:
     A file counts whatever its name, and even where it does not exist: that is an error of its own, told later.
 
     Args:
-        leave_out: a folder whose pictures are passed over, since they are the results of an earlier run.
+        leave_out: a folder whose pictures are left out, since they are the results of an earlier run.
 
     Raises:
         ImageError: a folder holds no picture.

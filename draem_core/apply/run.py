@@ -20,11 +20,11 @@ from draem_core.apply.regions import picture_regions
 from draem_core.atomic import write_atomically
 from draem_core.data.depth import depth_note
 from draem_core.data.images import encode_png, read_with_highest
-from draem_core.data.wording import as_text
-from draem_core.errors import ImageError
+from draem_core.errors import ImageError, NonFiniteError
 from draem_core.evaluation.calibration import normalised_image, normalised_pixel
+from draem_core.formatting import as_text
 from draem_core.inference import Predictor
-from draem_core.postprocess import find_regions, peak, resize_nearest
+from draem_core.postprocess import find_regions, postprocessed_score, resize_nearest
 from draem_core.recipe import Recipe, Zone
 from draem_core.report.cells import Cell, CsvWriter
 from draem_core.report.masks import mask_png
@@ -48,8 +48,9 @@ class Verdict:
     """One row of verdicts.csv.
 
     file: the picture's path as it was given. zone: its verdict, or "error", with the sentence in ``error``.
-    score: the image score in [0, 1]; peak: `postprocess.peak`, raw map units (−∞ is an empty cell); None for an error.
-    normalised_score, normalised_peak: as anomalib shows them, None where the checkpoint is not calibrated.
+    score: the image score in [0, 1]. postprocessed_score: the column ``peak``, raw map units, −∞ is an
+        empty cell. Both are None for an error.
+    normalised_score, normalised_postprocessed_score: as anomalib shows them, None where it is not calibrated.
     map_regions: of the mask, on the map's pixels; picture_regions: the same on the picture's (see `picture_regions`).
     picture_size: (height, width). mask, picture_mask, overlay: paths below the output folder.
     """
@@ -57,9 +58,9 @@ class Verdict:
     file: str
     zone: Zone | Literal["error"]
     score: float | None = None
-    peak: float | None = None
+    postprocessed_score: float | None = None
     normalised_score: float | None = None
-    normalised_peak: float | None = None
+    normalised_postprocessed_score: float | None = None
     map_regions: tuple[Region, ...] = ()
     picture_regions: tuple[Region | None, ...] = ()
     picture_size: tuple[int, int] | None = None
@@ -133,13 +134,13 @@ def _judge(
     file = as_text(source.path)
     if isinstance(picture, ImageError):
         return Verdict(file, "error", error=str(picture))
-    prediction = predictor.predict(picture)
-    if not np.isfinite(prediction.logits).all():
-        reason = f"The network gives no finite numbers for {file} in {predictor.precision}; try --precision float32."
-        return Verdict(file, "error", error=reason)
+    try:
+        prediction = predictor.predict(picture, file)
+    except NonFiniteError as error:
+        return Verdict(file, "error", error=str(error))
     size = (picture.shape[0], picture.shape[1])
     mask = recipe.post_process.apply(prediction.anomaly_map)
-    highest = float(peak(prediction.anomaly_map, recipe.kernel_size, recipe.min_area))
+    highest = float(postprocessed_score(prediction.anomaly_map, recipe.kernel_size, recipe.min_area))
     calibration = recipe.checkpoint.calibration
     name = f"{names.next(source.name)}.png"
     files = {
@@ -154,9 +155,9 @@ def _judge(
         file,
         recipe.zone(highest),
         score=prediction.image_score,
-        peak=highest,
+        postprocessed_score=highest,
         normalised_score=normalised_image(prediction.image_score, calibration) if calibration else None,
-        normalised_peak=normalised_pixel(highest, calibration) if calibration else None,
+        normalised_postprocessed_score=normalised_pixel(highest, calibration) if calibration else None,
         map_regions=find_regions(mask),
         picture_regions=picture_regions(mask, size),
         picture_size=size,
@@ -174,9 +175,9 @@ def _row(verdict: Verdict) -> list[Cell]:
         verdict.file,
         verdict.zone,
         verdict.score,
-        _finite(verdict.peak),
+        _finite(verdict.postprocessed_score),
         verdict.normalised_score,
-        verdict.normalised_peak,
+        verdict.normalised_postprocessed_score,
         len(verdict.map_regions) if judged else None,
         _as_json(verdict.map_regions) if judged else None,
         _as_json(verdict.picture_regions) if judged else None,

@@ -69,7 +69,7 @@ def card_of(path: Path, naming: Flavour, facts: Facts, raw: RawCheckpoint, notes
     assumed += ["normalisation"] if "normalisation" in doubts else []
     card = _validated(path, {"assumed": assumed, **convention, **asdict(facts), **found})
     card = card.model_copy(update={"notes": (*notes, *card.notes, *doubts.values())})
-    _refuse_contradiction(path, card, facts)
+    _check_contradiction(path, card, facts)
 
     beside = path.with_suffix(".json")
     if not beside.is_file():
@@ -82,7 +82,7 @@ def card_of(path: Path, naming: Flavour, facts: Facts, raw: RawCheckpoint, notes
     still_noted = [note for note in card.notes if note not in settled]
     merged = {**card.model_dump(), **implied, "assumed": still_assumed, "notes": still_noted, **stated}
     card = _validated(beside, merged)
-    _refuse_contradiction(beside, card, facts)
+    _check_contradiction(beside, card, facts)
     return card
 
 
@@ -135,7 +135,7 @@ def _validated(path: Path, values: dict[str, Any]) -> Card:
     return card
 
 
-def _refuse_contradiction(path: Path, card: Card, facts: Facts) -> None:
+def _check_contradiction(path: Path, card: Card, facts: Facts) -> None:
     for field, fact in asdict(facts).items():
         said = getattr(card, field)
         if said != fact:

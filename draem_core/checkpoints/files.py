@@ -10,8 +10,8 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from draem_core.data.wording import is_text
 from draem_core.errors import CheckpointError
+from draem_core.formatting import is_text
 
 MAX_CHECKPOINT_BYTES = 4 * 2**30
 LIMIT_VARIABLE = "DRAEM_MAX_CHECKPOINT_MB"

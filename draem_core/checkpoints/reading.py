@@ -83,7 +83,7 @@ def read_raw(path: Path) -> RawCheckpoint:
 
 
 @contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path) -> Iterator[None]:
     """Turn whatever hostile bytes raise in a parser (KeyError, MemoryError, RecursionError …) into a sentence."""
     try:
         yield
@@ -96,7 +96,7 @@ def _damage_told(path: Path) -> Iterator[None]:
 
 def _check_zip(path: Path, size: int) -> None:
     """Refuse archives that torch.save does not write, before torch sees them: torch would unpack a zip bomb."""
-    with _damage_told(path), zipfile.ZipFile(path) as archive:
+    with _translate_errors(path), zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
     names = [entry.filename.rpartition("/")[2] for entry in entries]
     if "constants.pkl" in names:
@@ -107,7 +107,7 @@ def _check_zip(path: Path, size: int) -> None:
     if unpacked > size or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise refusal(path, "is compressed inside, which torch.save never does", "save it anew with torch.save")
     index = entries[names.index("data.pkl")]
-    with _damage_told(path), path.open("rb") as stream:
+    with _translate_errors(path), path.open("rb") as stream:
         stream.seek(index.header_offset + 26)  # a zip entry: 26 bytes, two lengths, name, extra field, content
         name_length, extra_length = struct.unpack("<HH", stream.read(4))
         stream.seek(name_length + extra_length, os.SEEK_CUR)
@@ -115,7 +115,7 @@ def _check_zip(path: Path, size: int) -> None:
 
 
 def _check_legacy(path: Path) -> None:
-    with _damage_told(path), path.open("rb") as stream:
+    with _translate_errors(path), path.open("rb") as stream:
         for _ in range(LEGACY_PICKLES):
             _check_pickle(path, stream)
 
@@ -131,7 +131,7 @@ def _check_pickle(path: Path, stream: BinaryIO) -> None:
 
 
 def _load_torch(path: Path, mmap: bool) -> object:
-    with _damage_told(path):
+    with _translate_errors(path):
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         except pickle.UnpicklingError as error:
@@ -179,7 +179,7 @@ def _dictionaries(content: dict[Any, Any]) -> Iterator[tuple[Place, Mapping[Any,
 
 
 def _read_safetensors(path: Path) -> RawCheckpoint:
-    with _damage_told(path), safe_open(path, framework="pt", device="cpu") as archive:
+    with _translate_errors(path), safe_open(path, framework="pt", device="cpu") as archive:
         tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118 - no mapping
         metadata = archive.metadata() or {}
     return _checked(path, RawCheckpoint({(): tensors} if tensors else {}, card=metadata.get("card")))

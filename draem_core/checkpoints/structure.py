@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from draem_core.checkpoints.files import refusal, shorten
 from draem_core.checkpoints.reading import Place
+from draem_core.formatting import counted
 from draem_core.methods.draem.discriminative import DiscriminativeSubNetwork
 from draem_core.methods.draem.reconstructive import ReconstructiveSubNetwork
 from draem_core.types import Flavour
@@ -237,4 +238,4 @@ def _some(names: Iterable[str], shown: int = 3) -> str:
     """Return "1 layer (a)" or "12 layers (a, b, c, …)"."""
     every = list(names)
     listed = ", ".join(shorten(name) for name in every[:shown]) + (", …" if len(every) > shown else "")
-    return f"{len(every)} layer{'s' if len(every) != 1 else ''} ({listed})"
+    return f"{counted(len(every), 'layer')} ({listed})"

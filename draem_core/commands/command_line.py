@@ -102,7 +102,7 @@ def score_command(
     for problem in (*dataset.warnings, *scored.problems):
         note(problem)
     console.print(_metrics_table(scored.metrics))
-    for sentence in _about_figures(scored.metrics):
+    for sentence in _about_metrics(scored.metrics):
         say(sentence)
     say(f"Wrote {out / 'scores.csv'} and {out / 'metrics.json'}")
 
@@ -195,8 +195,8 @@ def doctor_command() -> None:
         raise typer.Exit(1)
 
 
-def _about_figures(metrics: dict) -> Iterator[str]:
-    """Yield why figures are undefined, and which rule brought the masks to the map's grid, with the other's figures."""
+def _about_metrics(metrics: dict) -> Iterator[str]:
+    """Yield why metrics are undefined, and which rule brought the masks to the map's grid, with the other's metrics."""
     for name, reason in metrics["undefined"].items():
         yield f"{name} is undefined: {reason}"
     for kind, row in metrics["per_defect"].items():
@@ -204,13 +204,13 @@ def _about_figures(metrics: dict) -> Iterator[str]:
             if name not in metrics["undefined"]:
                 yield f"{name} of {kind} is undefined: {reason}"
     if other := metrics["other_mask_downscaling"]:
-        figures = ", ".join(
+        both = ", ".join(
             f"{name.replace('_', ' ')} {_number(metrics[name])} ({_number(other[name])})"
             for name in METRIC_NAMES
             if name in other
         )
         rule = metrics["mask_downscaling"]
-        yield f"Masks are brought to the map's grid by mask downscaling {rule} (and by {other['rule']}): {figures}"
+        yield f"Masks are brought to the map's grid by mask downscaling {rule} (and by {other['rule']}): {both}"
 
 
 def _number(value: float | None) -> str:

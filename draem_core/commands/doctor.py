@@ -60,7 +60,7 @@ def _yes_or_no(features: dict[str, bool]) -> list[str]:
 
 
 def _layers_run(dtype: torch.dtype) -> str:
-    """Tell how a quick network's layers run on the processor (see `draem_core.methods.draem.fused`)."""
+    """Tell how a fast network's layers run on the processor (see `draem_core.methods.draem.fused`)."""
     if onednn_convolves(dtype):
         return "oneDNN, fused"
     rounded = "" if dtype == torch.float32 else " in float32, rounded"

@@ -50,10 +50,8 @@ def figure_command(
         print(f"Note: {note}", file=sys.stderr)
     predictor = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
     note_assumptions(predictor.card)
-    traced = trace(predictor, picture)
+    traced = trace(predictor, picture, name=image.name)
     prediction = traced.prediction
-    if not np.isfinite(prediction.anomaly_map).all():
-        raise DraemError(f"{checkpoint} gives no finite map for {image}: its training has diverged. Take another one.")
     post_process = PostProcess(sensitivity, kernel, min_area)
     stages = {one.name: one for one in (*traced.stages, *mask_stages(prediction.anomaly_map, post_process))}
     if stage is None:

@@ -17,7 +17,7 @@ from draem_core.commands.terminal import complain, note, progress_bar, say
 from draem_core.data.datasets import open_dataset
 from draem_core.data.pictures import load_pictures
 from draem_core.data.textures import load_textures
-from draem_core.durations import spoken_time
+from draem_core.formatting import duration
 from draem_core.inference.devices import keep_freed_memory
 from draem_core.runs.run_folder import RunFolder
 from draem_core.runs.tensorboard import TensorBoardLog
@@ -79,7 +79,7 @@ def _train(settings: TrainConfig, tensorboard: bool, stop: Callable[[], bool] | 
 
         def on_step(report: StepReport) -> None:
             done = (report.epoch - 1) * report.steps + report.step
-            left = spoken_time(report.seconds_left)
+            left = duration(report.seconds_left)
             text = f"epoch {report.epoch}/{report.epochs}  loss {report.loss:.4f}  {left} left"
             progress.update(task, total=report.epochs * report.steps, completed=done, description=text)
             if log:

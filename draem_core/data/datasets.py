@@ -19,8 +19,8 @@ from draem_core.data.layouts import FLAT, GOOD, KNOWN_LAYOUTS, Listing, Split, r
 from draem_core.data.left_out import left_out
 from draem_core.data.masks import lost_regions, orientation, read_defect_pixels, regions_below_a_pixel, to_grid
 from draem_core.data.matching import Masks, told_apart
-from draem_core.data.wording import as_text, count, is_text, some
 from draem_core.errors import DatasetError, ImageError
+from draem_core.formatting import as_text, counted, is_text, some
 from draem_core.grid_mask import GridMask, MaskDownscaling
 
 FIND_DEPTH = 4
@@ -208,9 +208,9 @@ def mask_problems(
     on_grid = "" if grid is None else f"on the map's {grid[0]} × {grid[1]} grid"
     lost = 'count as missed, their pixels as good (mask downscaling "any" keeps them)'
     return [
-        f"{count(len(names), noun)} {consequence}: {some(names)}."
+        f"{counted(len(names), noun)} {consequence}: {some(names)}."
         for names, noun, consequence in (
-            (broken, "mask", "that cannot be read, left out of pixel figures"),
+            (broken, "mask", "that cannot be read, left out of pixel metrics"),
             (empty, "mask", "without a single defect pixel, though the picture is labelled defective"),
             (
                 full,
@@ -248,7 +248,7 @@ def reduction_problems(
     if not reduced:
         return []
     return [
-        f"{count(len(reduced), 'picture')} {_verb(reduced, 'is', 'are')} reduced more than {STRONG_REDUCTION} times, "
+        f"{counted(len(reduced), 'picture')} {_verb(reduced, 'is', 'are')} reduced more than {STRONG_REDUCTION} times, "
         f"up to {max(reduced.values()):.3g} times a side, to the map's {grid[0]} × {grid[1]} grid, where small defects "
         f"vanish: {some([*reduced])}."
     ]
@@ -299,7 +299,7 @@ def _split_notes(samples: list[Sample], is_held_out: bool) -> list[str]:
             f"No train/test split is given: every fifth good picture ({tests} of {len(good)}) tests, the rest train."
         )
     if validation := sum(sample.split == "validation" for sample in samples):
-        notes.append(f"{count(validation, 'validation picture')} listed, neither trained on nor tested.")
+        notes.append(f"{counted(validation, 'validation picture')} listed, neither trained on nor tested.")
     return notes
 
 
@@ -308,7 +308,7 @@ def _name_warnings(twice: list[str]) -> list[str]:
     if not twice:
         return []
     return [
-        f"{count(len(twice), 'stem')} {_verb(twice, 'occurs', 'occur')} twice in a folder, and none of the files is "
+        f"{counted(len(twice), 'stem')} {_verb(twice, 'occurs', 'occur')} twice in a folder, and none of the files is "
         f"plainly a mask; all are taken for pictures: {some(twice)}."
     ]
 
@@ -322,16 +322,16 @@ def _mask_warnings(samples: list[Sample], orphans: list[Path], hollow: list[Path
     missing = [sample.name for sample in defective if sample.mask_path is None]
     warnings = []
     if missing and len(missing) == len(defective):
-        warnings.append("No defect picture has a mask: pixel figures are undefined, image figures are not.")
+        warnings.append("No defect picture has a mask: pixel metrics are undefined, image metrics are not.")
     elif missing:
         warnings.append(
-            f"{len(missing)} of {len(defective)} defect pictures without a mask, left out of pixel figures: "
+            f"{len(missing)} of {len(defective)} defect pictures without a mask, left out of pixel metrics: "
             f"{some(missing)}."
         )
     for files, consequence in ((hollow, "empty (0 bytes) and counted as missing"), (orphans, "that fit no picture")):
         if files:
             names = some([relative(path, root) for path in sorted(files)])
-            warnings.append(f"{count(len(files), 'mask')} {consequence}: {names}.")
+            warnings.append(f"{counted(len(files), 'mask')} {consequence}: {names}.")
     return warnings
 
 

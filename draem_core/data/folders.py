@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from draem_core.data.images import IMAGE_SUFFIXES
-from draem_core.data.wording import as_text, count, is_text, some
+from draem_core.formatting import as_text, counted, is_text, some
 
 MOST_FOLDERS = 5000
 """In how many folders `unreadable_names` looks: a root may be somebody's whole disk."""
@@ -37,7 +37,7 @@ class Gate:
         if self.links:
             verb, what = ("leads", "it leads") if len(self.links) == 1 else ("lead", "they lead")
             notes.append(
-                f"{count(len(self.links), 'link')} that {verb} out of the dataset's folder left out: "
+                f"{counted(len(self.links), 'link')} that {verb} out of the dataset's folder left out: "
                 f"{some(sorted(path.name for path in self.links))}; copy what {what} to into it."
             )
         return notes
@@ -60,7 +60,7 @@ def listing(root: Path) -> Iterator[Gate]:
 def unreadable_note(names: list[str]) -> str:
     """Return a sentence about names that are no UTF-8."""
     is_left, them = ("is no UTF-8 and left out", "it") if len(names) == 1 else ("are no UTF-8 and left out", "them")
-    return f"{count(len(names), 'name')} {is_left}: {some([as_text(name) for name in names])}; rename {them}."
+    return f"{counted(len(names), 'name')} {is_left}: {some([as_text(name) for name in names])}; rename {them}."
 
 
 def unreadable_names(root: Path) -> list[str]:

@@ -23,8 +23,8 @@ from draem_core.data.pillow import decode_pillow, pillow_size
 from draem_core.data.samples import Decoded, rgb8
 from draem_core.data.structure import check_structure
 from draem_core.data.tiff import decode_tiff, tiff_size
-from draem_core.data.wording import as_text
 from draem_core.errors import ImageError
+from draem_core.formatting import as_text
 
 IMAGE_SUFFIXES: frozenset[str] = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 """Suffixes (lower case) that dataset listings count as pictures; ``read_image`` itself goes by content."""

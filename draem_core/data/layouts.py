@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from draem_core.data.folders import Folder, below, relative, scan, stem_of
-from draem_core.data.wording import count
+from draem_core.formatting import counted
 
 Split = Literal["train", "validation", "test"]
 
@@ -165,9 +165,9 @@ def _real_iad(root: Folder) -> Listing | None:
     missing = len(named - files.keys() - {""})
     notes = []
     if unnamed:
-        notes.append(f"{count(len(unnamed), 'picture')} left out, as {table.name} does not name them.")
+        notes.append(f"{counted(len(unnamed), 'picture')} left out, as {table.name} does not name them.")
     if missing:
-        notes.append(f"{count(missing, 'file')} named in {table.name} but not there.")
+        notes.append(f"{counted(missing, 'file')} named in {table.name} but not there.")
     return Listing(list(groups.values()), tuple(notes), aside=frozenset(unnamed))
 
 
@@ -392,9 +392,9 @@ def _by_table(root: Path, listing: Listing) -> Listing | None:
     notes = []
     left_out = {path for group in groups for path in group.pictures.values()} - splits.keys()
     if left_out:
-        notes.append(f"{count(len(left_out), 'picture')} left out, as split_csv/1cls.csv does not name them.")
+        notes.append(f"{counted(len(left_out), 'picture')} left out, as split_csv/1cls.csv does not name them.")
     if table:
-        notes.append(f"{count(len(table), 'picture')} named in split_csv/1cls.csv but not there.")
+        notes.append(f"{counted(len(table), 'picture')} named in split_csv/1cls.csv but not there.")
     return Listing(listed, tuple(notes), aside=listing.aside | left_out)
 
 

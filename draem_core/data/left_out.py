@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 
 from draem_core.data.folders import Folder, relative, scan
-from draem_core.data.wording import count, some
+from draem_core.formatting import counted, some
 
 MOST_FOLDERS = 5000
 """In how many folders below a dataset's root one looks, for it may be somebody's whole disk."""
@@ -40,12 +40,13 @@ def left_out(root: Folder, layout: str, known: set[Path]) -> list[str]:
         places = ["the folder itself" if path == root.path else relative(path, root.path) for path in sorted(left)]
         is_left, them = ("is left", "it") if total == 1 else ("are left", "them")
         notes.append(
-            f"{count(total, 'picture')} in {some(places)} {is_left} out: the layout ({layout}) has no place for {them}."
+            f"{counted(total, 'picture')} in {some(places)} {is_left} out: the layout ({layout}) has no place for "
+            f"{them}."
         )
     for folders, why in ((linked, "a link"), (closed, "closed to this user")):
         if folders:
             names = some([relative(path, root.path) for path in folders])
-            notes.append(f"{count(len(folders), 'folder')} not entered, as {why}: {names}.")
+            notes.append(f"{counted(len(folders), 'folder')} not entered, as {why}: {names}.")
     if waiting:
         notes.append(f"Only the first {MOST_FOLDERS:,} folders were searched for pictures that are left out.")
     return notes

@@ -53,8 +53,8 @@ def _check_png(file: BinaryIO, label: str) -> None:
     while len(head := file.read(8)) == 8:
         chunks += 1
         notes += head[4:] not in _PIXEL_CHUNKS
-        _refuse_above(chunks, MAX_PNG_CHUNKS, "chunks", label)
-        _refuse_above(notes, MAX_PNG_NOTES, "chunks beside its pixel data", label)
+        _check_count(chunks, MAX_PNG_CHUNKS, "chunks", label)
+        _check_count(notes, MAX_PNG_NOTES, "chunks beside its pixel data", label)
         file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
 
 
@@ -63,7 +63,7 @@ def _check_jpeg(file: BinaryIO, label: str) -> None:
     at, markers, scans = 2, 0, 0
     while 0 <= (start := data.find(b"\xff", at)) < len(data) - 1:
         markers += 1 + start - at  # the decoder tries every byte in between
-        _refuse_above(markers, MAX_JPEG_MARKERS, "markers", label)
+        _check_count(markers, MAX_JPEG_MARKERS, "markers", label)
         marker = data[start + 1]
         at = start + 2
         if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:  # fill bytes, and markers without a segment
@@ -74,7 +74,7 @@ def _check_jpeg(file: BinaryIO, label: str) -> None:
         at += int.from_bytes(data[at : at + 2], "big")
         if marker == 0xDA:
             scans += 1
-            _refuse_above(scans, MAX_JPEG_SCANS, "scans", label)
+            _check_count(scans, MAX_JPEG_SCANS, "scans", label)
             found = _MARKER_IN_SCAN.search(data, at)
             if found is None:
                 return
@@ -103,7 +103,7 @@ def _check_tiff(file: BinaryIO, label: str) -> None:
         values = 0
         for code, kind, count, _ in struct.iter_unpack(order + entry_format, table):
             if code in _STRIP_TAGS:
-                _refuse_above(count, MAX_TIFF_STRIPS, "strips", label)
+                _check_count(count, MAX_TIFF_STRIPS, "strips", label)
             length = count * _TYPE_BYTES.get(kind, 1)
             values += length if length > inline else 0
         if values > size:
@@ -111,6 +111,6 @@ def _check_tiff(file: BinaryIO, label: str) -> None:
         (offset,) = struct.unpack(order + offset_format, file.read(struct.calcsize(offset_format)))
 
 
-def _refuse_above(number: int, limit: int, parts: str, label: str) -> None:
+def _check_count(number: int, limit: int, parts: str, label: str) -> None:
     if number > limit:
         raise ImageError(f"{label} has more than {limit:,} {parts}, no picture needs so many; export it again.")

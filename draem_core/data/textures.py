@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from draem_core.data.images import IMAGE_SUFFIXES, read_image
-from draem_core.data.wording import is_text
 from draem_core.errors import DatasetError, ImageError
+from draem_core.formatting import is_text
 
 MAX_TEXTURES = 2000  # 2000 pictures of 256×256 take 400 MB
 CROPS_PER_PICTURE = 6

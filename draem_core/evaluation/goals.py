@@ -1,6 +1,6 @@
 """Goals instead of numbers: the sensitivity that means "best F1", "no defect missed", "few false alarms", "least cost".
 
-Works on peaks, labels and counts alone; knows no maps, kernels, files or pages.
+Works on scores, labels and counts alone; knows no maps, kernels, files or pages.
 """
 
 import math
@@ -8,21 +8,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from draem_core.formatting import counted
 from draem_core.metrics import Counts, Ranking, undefined_reason
 
 
 @dataclass(frozen=True)
-class Choice:
+class OperatingPoint:
     """The stop that meets a goal best.
 
     Of several, the one with the fewest misses, then the fewest false alarms; of a run of stops with the same counts,
     the middle, where the margin to both sides is largest. Of good images alone, the last: nothing else bounds it.
 
     sensitivity: one of the stops.
-    threshold: the float32 value 1 − sensitivity that a peak must exceed.
+    threshold: the float32 value 1 − sensitivity that a postprocessed score must exceed.
     counts: what it does to the images (or pixels) that it was chosen on.
     low, high: the first and last stop with the same counts.
-    reason: a sentence for people: the figure reached, on how many, and why this stop.
+    reason: a sentence for people: the metric reached, on how many, and why this stop.
     """
 
     sensitivity: float
@@ -34,7 +35,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class NoChoice:
+class NoOperatingPoint:
     """A goal that is undefined for these images or out of reach of these stops; ``reason`` is a sentence for people."""
 
     reason: str
@@ -53,8 +54,8 @@ class ZoneShare:
 class Zones:
     """Two thresholds: NG above the first, unsure down to the second, OK below.
 
-    sensitivity, threshold: an image is NG where its peak > threshold = float32(1 − sensitivity).
-    unsure_sensitivity, unsure_threshold: it is unsure where it is not NG and its peak > unsure_threshold; the
+    sensitivity, threshold: an image is NG where its score > threshold = float32(1 − sensitivity).
+    unsure_sensitivity, unsure_threshold: it is unsure where it is not NG and its score > unsure_threshold; the
         sensitivity is at least the first, and equal to it where no zone between is needed.
     ng, unsure, ok: what lies in each.
     reason: a sentence for people.
@@ -70,49 +71,53 @@ class Zones:
     reason: str
 
 
-def best_f1(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Choice | NoChoice:
+def best_f1(scores: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> OperatingPoint | NoOperatingPoint:
     """Choose the stop with the best F1 over images.
 
     Args:
-        peaks: (M,) float32, the highest value of each image's map after opening and area filter; −∞ is allowed.
+        scores: (M,) float32, each image's `postprocess.postprocessed_score`; −∞ is allowed.
         labels: (M,) bool, True = defect.
         stops: (S,) float64, rising: the sensitivities to choose from.
 
     Raises:
-        ValueError: shapes differ, a peak is NaN, or the stops are not a rising list.
+        ValueError: shapes differ, a score is NaN, or the stops are not a rising list.
     """
-    trials = _Trials.of_images(peaks, labels, stops)
-    if isinstance(trials, NoChoice):
+    trials = _Trials.of_images(scores, labels, stops)
+    if isinstance(trials, NoOperatingPoint):
         return trials
     return _best_f1(trials)
 
 
-def full_recall(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> Choice | NoChoice:
+def full_recall(scores: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> OperatingPoint | NoOperatingPoint:
     """Choose the best precision among the stops that flag every defect image; arguments as for ``best_f1``.
 
-    Where only flagging every image reaches that, it is still a choice, and the reason says so.
+    Where only flagging every image reaches that, it is still an operating point, and the reason says so.
     """
-    trials = _Trials.of_images(peaks, labels, stops)
-    if isinstance(trials, NoChoice):
+    trials = _Trials.of_images(scores, labels, stops)
+    if isinstance(trials, NoOperatingPoint):
         return trials
     fit = trials.tp == trials.defects
     if not fit.any():
-        return NoChoice(
+        return NoOperatingPoint(
             f"Recall 1 is out of reach: even sensitivity {_show(trials.stops[-1])} misses "
             f"{_of(trials.defects - trials.tp[-1], trials.defects, 'defect image')}. "
             "A smaller kernel or minimum area leaves more of them standing."
         )
     run = trials.best(fit)
     lead = (
-        f"All {_some(trials.defects, 'defect image')} flagged with precision {run.counts.precision:.3f} "
-        f"({_some(run.counts.fp, 'false alarm')} among {_some(trials.goods, 'good image')})"
+        f"All {counted(trials.defects, 'defect image')} flagged with precision {run.counts.precision:.3f} "
+        f"({counted(run.counts.fp, 'false alarm')} among {counted(trials.goods, 'good image')})"
     )
     if run.counts.tn == 0:
-        lead = f"Recall 1 takes flagging all {_some(trials.total, 'image')}, so the verdict no longer tells them apart"
-    return trials.choice(run, lead)
+        lead = (
+            f"Recall 1 takes flagging all {counted(trials.total, 'image')}, so the verdict no longer tells them apart"
+        )
+    return trials.operating_point(run, lead)
 
 
-def at_most_false_alarms(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray, share: float) -> Choice | NoChoice:
+def at_most_false_alarms(
+    scores: np.ndarray, labels: np.ndarray, stops: np.ndarray, share: float
+) -> OperatingPoint | NoOperatingPoint:
     """Choose the best recall among the stops that flag at most ``share`` (in [0, 1]) of the good images.
 
     Where all images are good, choose the highest sensitivity among them; nothing is known of misses then, and the
@@ -121,8 +126,8 @@ def at_most_false_alarms(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarra
     Other arguments as for ``best_f1``; ValueError also for a share outside its range.
     """
     _check_share("share", share)
-    trials = _Trials.of_good_images(peaks, labels, stops) or _Trials.of_images(peaks, labels, stops)
-    if isinstance(trials, NoChoice):
+    trials = _Trials.of_good_images(scores, labels, stops) or _Trials.of_images(scores, labels, stops)
+    if isinstance(trials, NoOperatingPoint):
         return trials
     fit = trials.fp / trials.goods <= share
     if not fit.any():
@@ -130,7 +135,7 @@ def at_most_false_alarms(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarra
     if not trials.defects:
         return trials.by_good_images_alone(int(np.flatnonzero(fit)[-1]), share)
     run = trials.best(fit)
-    return trials.choice(
+    return trials.operating_point(
         run,
         f"Recall {run.counts.recall:.3f} ({_of(run.counts.tp, trials.defects, 'defect image')} flagged) at "
         f"{_percent(run.counts.false_alarm_rate)} false alarms ({_of(run.counts.fp, trials.goods, 'good image')}), "
@@ -139,8 +144,8 @@ def at_most_false_alarms(peaks: np.ndarray, labels: np.ndarray, stops: np.ndarra
 
 
 def least_cost(
-    peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray, miss_cost: float, false_alarm_cost: float
-) -> Choice | NoChoice:
+    scores: np.ndarray, labels: np.ndarray, stops: np.ndarray, miss_cost: float, false_alarm_cost: float
+) -> OperatingPoint | NoOperatingPoint:
     """Choose the lowest ``miss_cost`` · misses + ``false_alarm_cost`` · false alarms over these images.
 
     Other arguments as for ``best_f1``; ValueError also for a cost that is negative or not finite.
@@ -148,24 +153,24 @@ def least_cost(
     for name, cost in (("miss_cost", miss_cost), ("false_alarm_cost", false_alarm_cost)):
         if not (math.isfinite(cost) and cost >= 0):
             raise ValueError(f"{name} is {cost}; it must be a number of at least 0")
-    trials = _Trials.of_images(peaks, labels, stops)
-    if isinstance(trials, NoChoice):
+    trials = _Trials.of_images(scores, labels, stops)
+    if isinstance(trials, NoOperatingPoint):
         return trials
     if miss_cost == false_alarm_cost == 0:
-        return NoChoice("Every sensitivity costs nothing: say what a miss or a false alarm costs.")
+        return NoOperatingPoint("Every sensitivity costs nothing: say what a miss or a false alarm costs.")
     costs = miss_cost * (trials.defects - trials.tp) + false_alarm_cost * trials.fp
     fit = costs <= costs.min() * (1 + 1e-12)  # 3 · 0.1 and 1 · 0.3 are equal costs, though not equal floats
     run = trials.best(fit)
-    return trials.choice(
+    return trials.operating_point(
         run,
-        f"Cost {costs.min():.6g} on {_some(trials.total, 'image')}: {_some(run.counts.fn, 'miss')} at {miss_cost:.6g} "
-        f"and {_some(run.counts.fp, 'false alarm')} at {false_alarm_cost:.6g}",
+        f"Cost {costs.min():.6g} on {counted(trials.total, 'image')}: {counted(run.counts.fn, 'miss')} at "
+        f"{miss_cost:.6g} and {counted(run.counts.fp, 'false alarm')} at {false_alarm_cost:.6g}",
     )
 
 
 def best_pixel_f1(
     pixel_tp: np.ndarray, pixel_fp: np.ndarray, defect_pixels: int, good_pixels: int, stops: np.ndarray
-) -> Choice | NoChoice:
+) -> OperatingPoint | NoOperatingPoint:
     """Choose the stop with the best F1 over pixels from one kernel's row of ``SweepTables``.
 
     Args:
@@ -178,7 +183,7 @@ def best_pixel_f1(
     """
     if not defect_pixels:
         lack = "every pixel with ground truth is good" if good_pixels else "there is no pixel with ground truth"
-        return NoChoice(f"Pixel F1 is undefined: {lack}. Add masks of defects.")
+        return NoOperatingPoint(f"Pixel F1 is undefined: {lack}. Add masks of defects.")
     sensitivities, tp, fp = _checked_stops(stops), np.asarray(pixel_tp), np.asarray(pixel_fp)
     if not tp.shape == fp.shape == sensitivities.shape:
         raise ValueError(f"pixel_tp {tp.shape}, pixel_fp {fp.shape}, stops {sensitivities.shape} must have one length")
@@ -186,8 +191,8 @@ def best_pixel_f1(
 
 
 def zones(
-    peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray, miss_share: float, false_alarm_share: float
-) -> Zones | NoChoice:
+    scores: np.ndarray, labels: np.ndarray, stops: np.ndarray, miss_share: float, false_alarm_share: float
+) -> Zones | NoOperatingPoint:
     """Choose two thresholds that leave as few images unsure as the two shares allow.
 
     NG takes the lowest threshold that flags at most ``false_alarm_share`` of the good images, OK ends at the highest
@@ -198,8 +203,8 @@ def zones(
     """
     _check_share("miss_share", miss_share)
     _check_share("false_alarm_share", false_alarm_share)
-    trials = _Trials.of_images(peaks, labels, stops)
-    if isinstance(trials, NoChoice):
+    trials = _Trials.of_images(scores, labels, stops)
+    if isinstance(trials, NoOperatingPoint):
         return trials
     misses = trials.defects - trials.tp
     few_false_alarms = np.flatnonzero(trials.fp / trials.goods <= false_alarm_share)
@@ -207,7 +212,7 @@ def zones(
     if not few_false_alarms.size:
         return trials.too_many_false_alarms(false_alarm_share)
     if not few_misses.size:
-        return NoChoice(
+        return NoOperatingPoint(
             f"Even sensitivity {_show(trials.stops[-1])} misses {_of(misses[-1], trials.defects, 'defect image')}, "
             f"more than the {_percent(miss_share)} allowed. Allow more misses, or lower the kernel or minimum area."
         )
@@ -248,17 +253,17 @@ class _Trials:
     unit: str
 
     @classmethod
-    def of_images(cls, peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> "_Trials | NoChoice":
-        ranking = Ranking.of_images(np.asarray(peaks, np.float32), labels)
+    def of_images(cls, scores: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> "_Trials | NoOperatingPoint":
+        ranking = Ranking.of_images(np.asarray(scores, np.float32), labels)
         sensitivities = _checked_stops(stops)
         if not ranking.is_defined:
             lack = undefined_reason(np.asarray(labels), "image")
             if ranking.good.size:
-                return NoChoice(
+                return NoOperatingPoint(
                     f"This goal needs defect images: {lack}. What good images alone give is the goal of few false "
                     "alarms; misses stay unknown."
                 )
-            return NoChoice(f"No goal can be set: {lack}. Add labelled images of what is missing.")
+            return NoOperatingPoint(f"No goal can be set: {lack}. Add labelled images of what is missing.")
         thresholds = (1 - sensitivities).astype(np.float32)
         tp, fp = (
             group.size - np.searchsorted(group, thresholds, side="right") for group in (ranking.defect, ranking.good)
@@ -266,9 +271,9 @@ class _Trials:
         return cls(sensitivities, tp, fp, ranking.defect.size, ranking.good.size, "image")
 
     @classmethod
-    def of_good_images(cls, peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> "_Trials | None":
+    def of_good_images(cls, scores: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> "_Trials | None":
         """Return what each stop does where all images are good; None where not all are, or there is none."""
-        ranking = Ranking.of_images(np.asarray(peaks, np.float32), labels)
+        ranking = Ranking.of_images(np.asarray(scores, np.float32), labels)
         if ranking.defect.size or not ranking.good.size:
             return None
         sensitivities = _checked_stops(stops)
@@ -280,16 +285,16 @@ class _Trials:
     def total(self) -> int:
         return self.defects + self.goods
 
-    def by_good_images_alone(self, stop: int, share: float) -> Choice:
-        """Return the highest stop that flags no more than the share, as a choice that says what it does not know."""
+    def by_good_images_alone(self, stop: int, share: float) -> OperatingPoint:
+        """Return the highest stop that flags no more than the share, and a reason that says what is not known."""
         run = self.run_around(stop)
         sensitivity, low = float(self.stops[stop]), float(self.stops[run.first])
         reason = (
-            f"The highest of {_some(self.stops.size, 'sensitivity')} that flags at most {_percent(share)} of the good "
-            f"images: {_of(run.counts.fp, self.goods, 'good image')} ({_percent(run.counts.false_alarm_rate)}). It was "
-            "tuned on these same images, and there is no defect image: how many defects it misses is unknown."
+            f"The highest of {counted(self.stops.size, 'sensitivity')} that flags at most {_percent(share)} of the "
+            f"good images: {_of(run.counts.fp, self.goods, 'good image')} ({_percent(run.counts.false_alarm_rate)}). "
+            "It was tuned on these same images, and there is no defect image: how many defects it misses is unknown."
         )
-        return Choice(sensitivity, _threshold(sensitivity), run.counts, low, sensitivity, reason)
+        return OperatingPoint(sensitivity, _threshold(sensitivity), run.counts, low, sensitivity, reason)
 
     def run_around(self, stop: int) -> _Run:
         tp, fp = int(self.tp[stop]), int(self.fp[stop])
@@ -300,27 +305,27 @@ class _Trials:
         """Return, of the stops (S,) bool that fit, those with the fewest misses, then the fewest false alarms."""
         return self.run_around(int(np.flatnonzero(fit & (self.tp == self.tp[fit].max()))[0]))
 
-    def choice(self, run: _Run, lead: str) -> Choice:
+    def operating_point(self, run: _Run, lead: str) -> OperatingPoint:
         low, middle, high = (float(self.stops[index]) for index in (run.first, run.middle, run.last))
         why = f"any sensitivity from {_show(low)} to {_show(high)} gives the same, this is the middle"
         if run.first == run.last:
-            why = f"of {_some(self.stops.size, 'sensitivity')} tried only this one gives it"
-        return Choice(middle, _threshold(middle), run.counts, low, high, f"{lead}; {why}.")
+            why = f"of {counted(self.stops.size, 'sensitivity')} tried only this one gives it"
+        return OperatingPoint(middle, _threshold(middle), run.counts, low, high, f"{lead}; {why}.")
 
-    def too_many_false_alarms(self, share: float) -> NoChoice:
-        return NoChoice(
+    def too_many_false_alarms(self, share: float) -> NoOperatingPoint:
+        return NoOperatingPoint(
             f"Even sensitivity {_show(self.stops[0])} flags {_of(self.fp[0], self.goods, 'good image')}, more than the "
             f"{_percent(share)} allowed. Allow more false alarms, or begin at a lower sensitivity."
         )
 
 
-def _best_f1(trials: _Trials) -> Choice:
+def _best_f1(trials: _Trials) -> OperatingPoint:
     f1 = 2 * trials.tp / (trials.tp + trials.fp + trials.defects)
     run = trials.best(f1 == f1.max())  # equal fractions divide to equal floats
-    errors = f"{_some(run.counts.fn, 'miss')}, {_some(run.counts.fp, 'false alarm')}"
+    errors = f"{counted(run.counts.fn, 'miss')}, {counted(run.counts.fp, 'false alarm')}"
     if trials.unit == "pixel":
         errors = f"{run.counts.fn:,} missed, {run.counts.fp:,} flagged in vain"
-    return trials.choice(run, f"F1 {run.counts.f1:.3f} ({errors} of {_some(trials.total, trials.unit)})")
+    return trials.operating_point(run, f"F1 {run.counts.f1:.3f} ({errors} of {counted(trials.total, trials.unit)})")
 
 
 def _zones_of(trials: _Trials, ng_stop: _Run, unsure_stop: _Run, miss_share: float, false_alarm_share: float) -> Zones:
@@ -338,7 +343,7 @@ def _zones_of(trials: _Trials, ng_stop: _Run, unsure_stop: _Run, miss_share: flo
         f"{name} {zone.defect + zone.good:,} ({_percent(zone.share)})"
         for name, zone in (("NG", ng), ("unsure", unsure), ("OK", ok))
     ]
-    lead = f"Of {_some(trials.total, 'image')}: {', '.join(parts)}"
+    lead = f"Of {counted(trials.total, 'image')}: {', '.join(parts)}"
     if ng_stop == unsure_stop:
         lead += "; one threshold keeps both promises, so nothing is left unsure"
     return Zones(
@@ -382,13 +387,5 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _some(number: int, noun: str) -> str:
-    """Return "1 miss", "2 misses", "1,001 sensitivities"."""
-    if number == 1:
-        return f"1 {noun}"
-    plural = {"miss": "misses", "sensitivity": "sensitivities"}.get(noun, f"{noun}s")
-    return f"{number:,} {plural}"
-
-
 def _of(number: int, total: int, noun: str) -> str:
-    return f"{number:,} of {_some(total, noun)}"
+    return f"{number:,} of {counted(total, noun)}"

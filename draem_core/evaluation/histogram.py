@@ -28,7 +28,7 @@ def count_positions() -> np.ndarray:
     return np.unique((1 - np.concatenate([even, odds])).astype(np.float32))
 
 
-class Tally:
+class HistogramAccumulator:
     """The arrays of a ``ThresholdSweep``, growing; see there for their meaning."""
 
     def __init__(self, kernel_sizes: Sequence[int], min_area: int) -> None:

@@ -237,10 +237,10 @@ class SettingsGrid:
         """(S,) float32, falling: the raw map value of each sensitivity."""
         return (1 - self.sensitivities).astype(np.float32)
 
-    def peaks(self, kernel_size: int, min_area: int) -> np.ndarray:
+    def postprocessed_scores(self, kernel_size: int, min_area: int) -> np.ndarray:
         """Return for each image (M,) float32 a value just above the threshold of the first stop that flags it.
 
-        An image is flagged at sensitivity s, a stop, exactly where its peak > float32(1 − s); −∞ where none does.
+        An image is flagged at sensitivity s, a stop, exactly where its score > float32(1 − s); −∞ where none does.
         """
         _, row, column = self.place(self.sensitivities[0], kernel_size, min_area)
         firsts = self.image_stops[row, column]

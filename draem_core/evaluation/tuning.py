@@ -18,13 +18,13 @@ import numpy as np
 
 from draem_core.atomic import write_atomically
 from draem_core.data.datasets import Sample, read_truth
-from draem_core.disk import remedy
+from draem_core.disk import Stamp, remedy
 from draem_core.errors import Cancelled, DatasetError, ImageError, ScoringError
 from draem_core.evaluation.settings_grid import SettingsGrid
 from draem_core.grid_mask import GridMask, MaskDownscaling
 from draem_core.metrics import F1Max
 from draem_core.scoring import ScoredDataset
-from draem_core.sweep import Figures, ThresholdSweep
+from draem_core.sweep import SweepMetrics, ThresholdSweep
 
 FORMAT = 2  # raise it when the same maps come to give other counts
 _FILES: dict[MaskDownscaling, str] = {"nearest": "counts.npz", "any": "counts_any.npz"}
@@ -39,7 +39,7 @@ class TuningSet:
     rows: (M,) int64, the images' places in the ``ScoredDataset``, in whose order they are.
     samples: those M images. unlabelled: how many were left out.
     grid: counts by sensitivity, kernel size and minimum area.
-    figures: for each kernel size of the grid, what does not depend on the threshold.
+    metrics: for each kernel size of the grid, what does not depend on the threshold.
     mask_downscaling: the rule by which masks came to the map's grid.
     """
 
@@ -48,7 +48,7 @@ class TuningSet:
     samples: tuple[Sample, ...]
     unlabelled: int
     grid: SettingsGrid
-    figures: tuple[Figures, ...]
+    metrics: tuple[SweepMetrics, ...]
     mask_downscaling: MaskDownscaling = "nearest"
 
 
@@ -87,7 +87,7 @@ def count_settings(
     return TuningSet(key, rows, samples, len(scored.samples) - rows.size, *counts, mask_downscaling)
 
 
-Counted = tuple[SettingsGrid, tuple[Figures, ...]]
+Counted = tuple[SettingsGrid, tuple[SweepMetrics, ...]]
 
 
 def _count(
@@ -121,7 +121,7 @@ def _count(
     with ThreadPoolExecutor(workers) as pool:
         shards = list(pool.map(count, np.array_split(np.arange(rows.size), workers)))
     grid = SettingsGrid.merge([shard for shard, _ in shards])
-    return grid, ThresholdSweep.merge([shard for _, shard in shards]).figures
+    return grid, ThresholdSweep.merge([shard for _, shard in shards]).metrics
 
 
 def _truth(sample: Sample, shape: tuple[int, int], mask_downscaling: MaskDownscaling) -> GridMask | None:
@@ -133,8 +133,8 @@ def _truth(sample: Sample, shape: tuple[int, int], mask_downscaling: MaskDownsca
 
 def _key(samples: Sequence[Sample], folder: Path, mask_downscaling: MaskDownscaling) -> str:
     def stamp(path: Path | None) -> list[int]:
-        status = path.stat() if path and path.exists() else None
-        return [status.st_size, status.st_mtime_ns] if status else []
+        found = Stamp.of_or_none(path) if path else None
+        return [found.size, found.mtime_ns] if found else []
 
     parts = [
         [sample.name, sample.label, sample.kind, [stamp(path) for path in sample.mask_paths]] for sample in samples
@@ -143,9 +143,9 @@ def _key(samples: Sequence[Sample], folder: Path, mask_downscaling: MaskDownscal
     return blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
 
 
-def _write(path: Path, key: str, grid: SettingsGrid, figures: tuple[Figures, ...]) -> None:
+def _write(path: Path, key: str, grid: SettingsGrid, metrics: tuple[SweepMetrics, ...]) -> None:
     arrays: dict[str, Any] = {field.name: np.asarray(getattr(grid, field.name)) for field in fields(grid)}
-    facts = json.dumps({"key": key, "figures": [asdict(one) for one in figures]})
+    facts = json.dumps({"key": key, "figures": [asdict(one) for one in metrics]})
     try:
         write_atomically(path, lambda file: np.savez_compressed(file, facts=np.array(facts), **arrays))
     except OSError as error:
@@ -164,9 +164,9 @@ def _read(path: Path, key: str) -> Counted | None:
         return None
     plain = {"kernel_sizes": tuple, "min_areas": tuple, "defect_total": int, "good_total": int}
     arrays |= {name: kind(arrays[name].tolist()) for name, kind in plain.items()}
-    return SettingsGrid(**arrays), tuple(_figures(one) for one in facts["figures"])
+    return SettingsGrid(**arrays), tuple(_metrics(one) for one in facts["figures"])
 
 
-def _figures(values: dict[str, Any]) -> Figures:
+def _metrics(values: dict[str, Any]) -> SweepMetrics:
     f1max = {name: F1Max(**values[name]) for name in ("pixel_f1max", "image_f1max")}
-    return Figures(**{**values, **f1max})
+    return SweepMetrics(**{**values, **f1max})

@@ -1,4 +1,4 @@
-"""How far to trust a figure: bootstrap intervals, a half to tune on and one to check on, and sentences of caution.
+"""How far to trust a metric: bootstrap intervals, a half to tune on and one to check on, and sentences of caution.
 
 Works on counts, scores and labels alone; knows no maps, files or pages.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from draem_core.formatting import counted
 from draem_core.metrics import Counts, Ranking
 
 REPLICATES = 2000
@@ -19,11 +20,11 @@ _CHUNK = 2**22  # drawn images at a time: bounds memory to some 100 MB
 
 @dataclass(frozen=True)
 class Interval:
-    """A percentile bootstrap interval; low and high are NaN where the figure is undefined.
+    """A percentile bootstrap interval; low and high are NaN where the metric is undefined.
 
     level: the share of replicates inside, such as 0.95.
     replicates: how many were drawn.
-    undefined: how many of them the figure is not defined for; these are left out.
+    undefined: how many of them the metric is not defined for; these are left out.
     note: a sentence where the interval says less than it seems to, else "".
     """
 
@@ -36,9 +37,9 @@ class Interval:
 
 
 def bootstrap_counts(
-    counts: Counts, figure: str, replicates: int = REPLICATES, level: float = LEVEL, seed: int = 0
+    counts: Counts, metric: str, replicates: int = REPLICATES, level: float = LEVEL, seed: int = 0
 ) -> Interval:
-    """Return the interval of a figure of ``Counts`` over images, at the threshold that gave these counts.
+    """Return the interval of a metric of ``Counts`` over images, at the threshold that gave these counts.
 
     Drawing M images with replacement changes nothing but how often each of the four outcomes is met, which is
     multinomial; so the share of defect images varies as well, on which F1 and precision depend. The threshold stays:
@@ -46,27 +47,27 @@ def bootstrap_counts(
 
     Args:
         counts: of images. Pixels of one picture are no independent draws, so theirs would be far too narrow.
-        figure: "f1", "precision", "recall", "iou", "false_alarm_rate" or "accuracy".
+        metric: "f1", "precision", "recall", "iou", "false_alarm_rate" or "accuracy".
 
     Raises:
-        ValueError: an argument is outside its range, or there is no such figure.
+        ValueError: an argument is outside its range, or there is no such metric.
     """
     _check(replicates, level)
-    if figure not in _FIGURES:
-        raise ValueError(f"there is no figure {figure!r}; take one of {', '.join(_FIGURES)}")
+    if metric not in _METRICS:
+        raise ValueError(f"there is no metric {metric!r}; take one of {', '.join(_METRICS)}")
     outcomes = np.array([counts.tp, counts.fp, counts.fn, counts.tn])
     images = int(outcomes.sum())
-    reason = counts.undefined_reason(figure)
+    reason = counts.undefined_reason(metric)
     if reason:
         return Interval(np.nan, np.nan, level, replicates, replicates, f"Undefined: {reason}.")
-    part, whole = (np.array(weights) for weights in _FIGURES[figure])
+    part, whole = (np.array(weights) for weights in _METRICS[metric])
     drawn = np.random.default_rng(seed).multinomial(images, outcomes / images, size=replicates)
     denominators = drawn @ whole
     defined = denominators > 0
     values = (drawn @ part)[defined] / denominators[defined]
-    note = _constant_note(figure, values[0], int(outcomes[whole > 0].sum()), level) if np.ptp(values) == 0 else ""
+    note = _constant_note(metric, values[0], int(outcomes[whole > 0].sum()), level) if np.ptp(values) == 0 else ""
     if not defined.all():
-        left_out = f"{int((~defined).sum()):,} of {replicates:,} replicates left the figure undefined and do not count."
+        left_out = f"{int((~defined).sum()):,} of {replicates:,} replicates left the metric undefined and do not count."
         note = f"{left_out} {note}".rstrip()
     return _percentiles(values, level, replicates, note)
 
@@ -90,7 +91,7 @@ def bootstrap_auroc(
     values = _resampled_auroc(ranking, replicates, np.random.default_rng(seed))
     note = ""
     if np.ptp(values) == 0:
-        note = "Every replicate ranks alike: these images cannot tell how much the figure would vary."
+        note = "Every replicate ranks alike: these images cannot tell how much the metric would vary."
     return _percentiles(values, level, replicates, note)
 
 
@@ -123,21 +124,21 @@ def split_half(
 
 
 def cautions(labels: np.ndarray) -> tuple[str, ...]:
-    """Return sentences on why figures over images with these labels (M,), nonzero = defect, deserve little trust.
+    """Return sentences on why metrics over images with these labels (M,), nonzero = defect, deserve little trust.
 
     Labelled images only; none at all is a reason too.
     """
     defect = int(np.count_nonzero(labels))
     good = np.size(labels) - defect
     if not defect and not good:
-        return ("No image has a label, so no figure can be given: scores and maps are all there is.",)
+        return ("No image has a label, so no metric can be given: scores and maps are all there is.",)
     found = []
     if not good:
         found.append("There is no good image: false alarms, AUROC and the best threshold are unknown.")
     if not defect:
         found.append("There is no defect image: misses, F1, AUROC and the best threshold are unknown.")
     elif defect < FEW_DEFECTS:
-        images = "1 defect image" if defect == 1 else f"{defect} defect images"
+        images = counted(defect, "defect image")
         found.append(
             f"Only {images}: one more or less found moves recall by {100 / defect:.0f} %. "
             f"Collect at least {FEW_DEFECTS} before a threshold is fixed."
@@ -145,8 +146,8 @@ def cautions(labels: np.ndarray) -> tuple[str, ...]:
     return tuple(found)
 
 
-# Weights of tp, fp, fn, tn in each figure's numerator and denominator.
-_FIGURES = {
+# Weights of tp, fp, fn, tn in each metric's numerator and denominator.
+_METRICS = {
     "f1": ((2, 0, 0, 0), (2, 1, 1, 0)),
     "precision": ((1, 0, 0, 0), (1, 1, 0, 0)),
     "recall": ((1, 0, 0, 0), (1, 0, 1, 0)),
@@ -156,8 +157,8 @@ _FIGURES = {
 }
 
 
-def _constant_note(figure: str, value: float, images: int, level: float) -> str:
-    """Say what a figure that never leaves 0 or 1 over so many images still allows: the exact binomial bound.
+def _constant_note(metric: str, value: float, images: int, level: float) -> str:
+    """Say what a metric that never leaves 0 or 1 over so many images still allows: the exact binomial bound.
 
     With no error among n, a true share of p errors is met with chance (1 − p)^n. F1 follows from such a share too,
     that of the hits among hits and errors.
@@ -165,10 +166,10 @@ def _constant_note(figure: str, value: float, images: int, level: float) -> str:
     share = (1 - level) ** (1 / images)
     if value == 0:
         share = 1 - share
-    if figure == "f1":
+    if metric == "f1":
         share = 2 * share / (1 + share)
     side = "at least" if value == 1 else "at most"
-    seen = "the 1 image" if images == 1 else f"the {images:,} images"
+    seen = f"the {counted(images, 'image')}"
     limit = f"{side} {share:.3f} ({100 * level:g} %)"
     return f"Resampling never moves it, but {seen} that it counts only show that it is {limit}."
 

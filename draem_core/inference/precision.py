@@ -26,7 +26,7 @@ UsedPrecision = Literal["float32", "bfloat16", "float16"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 AUTO_TOLERANCE = 5e-3  # how far "auto" may move a pixel of the map
-CAREFUL_FROM = 2e-3  # a short float that moves it further is kept from more layers
+HIGH_ACCURACY_FROM = 2e-3  # a 16-bit float that moves it further is kept from more layers
 FLOAT32_TOLERANCE = 1e-4  # how far folding batch-norm may move it where float32 was asked for
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _PLACES = {"cpu": "processor", "cuda": "graphics card", "mps": "graphics processor"}
@@ -55,7 +55,7 @@ def prepare_network(
 ) -> PreparedNetwork:
     """Return the quickest form of ``model`` on ``device`` that keeps the map; ``model`` itself stays untouched.
 
-    "auto" takes the first of the device's `short_floats` that moves no pixel of the map of `check_picture` by more
+    "auto" takes the first of the device's `half_dtypes` that moves no pixel of the map of `check_picture` by more
     than ``AUTO_TOLERANCE``, else float32. "float32" folds batch-norm only where that moves the map by at most
     ``FLOAT32_TOLERANCE``: some networks amplify even float32's rounding, and those run as they are. "bfloat16" and
     "float16" are taken as asked for; the note says how far they move the map.
@@ -75,7 +75,7 @@ def prepare_network(
         return _float32(check, FLOAT32_TOLERANCE, "asked for")
     if precision == "auto":
         return _quickest(check)
-    network, moved = check.short(precision)
+    network, moved = check.in_half(precision)
     note = f"{precision}: asked for; in the check {_moves(moved)}."
     if device.type == "cpu" and not onednn_convolves(_DTYPES[precision]):
         note += f" This processor does not compute in {precision}: float32 results are rounded to it, which is slower."
@@ -85,8 +85,8 @@ def prepare_network(
 def _quickest(check: "_Check") -> PreparedNetwork:
     place = f"this {_PLACES[check.device.type]}"
     why = f"{place} computes in no shorter float quickly"
-    for name in short_floats(check.device):
-        network, moved = check.short(name)
+    for name in half_dtypes(check.device):
+        network, moved = check.in_half(name)
         if moved <= AUTO_TOLERANCE:
             return PreparedNetwork(network, name, f"{name}: {place} has it natively; against float32 {_moves(moved)}.")
         del network  # before the next one is made
@@ -103,7 +103,7 @@ def _float32(check: "_Check", tolerance: float, why: str) -> PreparedNetwork:
 
 
 class _Check:
-    """One picture's map by the untouched network, and how far quick copies of the network move it."""
+    """One picture's map by the untouched network, and how far fast copies of the network move it."""
 
     def __init__(
         self, model: Draem, input_size: tuple[int, int], device: torch.device, normalisation: Normalisation | None
@@ -115,18 +115,18 @@ class _Check:
             self._picture = torch.from_numpy(image).permute(2, 0, 1)[None].contiguous()
         _, self._map = _outputs(model, self._picture)
 
-    def short(self, precision: UsedPrecision) -> tuple[Draem, float]:
-        """Return the network in a short float, the careful form where the quick one moves the map, and by how much."""
+    def in_half(self, precision: UsedPrecision) -> tuple[Draem, float]:
+        """Return the network in a 16-bit float and by how much it moves the map; the high-accuracy form if needed."""
         network, moved = self.try_out(precision)
-        if moved <= CAREFUL_FROM or math.isnan(moved):
+        if moved <= HIGH_ACCURACY_FROM or math.isnan(moved):
             return network, moved
         del network  # before the next one is made
-        return self.try_out(precision, careful=True)
+        return self.try_out(precision, high_accuracy=True)
 
-    def try_out(self, precision: UsedPrecision, careful: bool = False) -> tuple[Draem, float]:
+    def try_out(self, precision: UsedPrecision, high_accuracy: bool = False) -> tuple[Draem, float]:
         """Return the network in that precision and the largest change of a pixel; NaN where the float overflows."""
         try:
-            network = fast_copy(self.model, _DTYPES[precision], careful, self.device)
+            network = fast_copy(self.model, _DTYPES[precision], high_accuracy, self.device)
             with _watching_for_overflow(network) as overflowed:
                 _, anomaly_map = _outputs(network, self._picture.to(self.device))
         except torch.OutOfMemoryError:
@@ -178,7 +178,7 @@ def _moves(moved: float) -> str:
     return f"the map moves by at most {moved:.4f}" if math.isfinite(moved) else "the result is not finite"
 
 
-def short_floats(device: torch.device) -> tuple[UsedPrecision, ...]:
+def half_dtypes(device: torch.device) -> tuple[UsedPrecision, ...]:
     """Return the 16-bit floats that the device computes in faster than float32, the one to try first in front.
 
     bfloat16 reaches as far as float32, float16 is eight times finer. A processor with native bfloat16 gains at every

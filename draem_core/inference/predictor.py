@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from draem_core.checkpoints import Checkpoint
-from draem_core.errors import DraemError
+from draem_core.errors import DraemError, NonFiniteError
 from draem_core.inference.devices import pick_device
 from draem_core.inference.precision import Precision, prepare_network, run_network
 from draem_core.inference.resize import resize_picture
@@ -46,7 +46,7 @@ class Predictor:
         self.card = checkpoint.card
         self.device = pick_device(device)
         self._lock = threading.RLock()  # a thread that was lent the network may predict with it
-        with _memory_told(self.device):
+        with _translate_errors(self.device):
             prepared = prepare_network(
                 checkpoint.model, self.card.input_size, self.device, precision, self.card.normalisation
             )
@@ -54,16 +54,26 @@ class Predictor:
         self.precision = prepared.precision
         self.precision_note = prepared.note
 
-    def predict(self, picture: np.ndarray) -> Prediction:
+    def predict(self, picture: np.ndarray, name: str = "this picture", *, check_finite: bool = True) -> Prediction:
         """Return what the network says of one picture: (H, W, 3) uint8 RGB of any size.
+
+        Args:
+            name: what errors call the picture.
+            check_finite: False returns NaN and infinities as they come.
 
         Raises:
             ValueError: it is no such array.
+            NonFiniteError: the logits hold NaN or infinities.
             DraemError: the device's memory ran out.
         """
         image = resize_picture(_checked(picture), self.card.input_size, self.card.resize_filter)
-        with self._lock, _memory_told(self.device):
+        with self._lock, _translate_errors(self.device):
             reconstruction, logits = self._run(image)
+        if check_finite and not logits.isfinite().all():
+            raise NonFiniteError(
+                f"{self.card.name} gives no finite numbers for {name}: its training has diverged, or "
+                f"{self.precision} is too short for it. Pick another checkpoint, or the precision float32."
+            )
         anomaly_map = logits.softmax(dim=0)[1]
         return Prediction(
             image=image,
@@ -73,19 +83,19 @@ class Predictor:
             image_score=image_score(anomaly_map, self.card.score_rule),
         )
 
-    def predict_batch(self, pictures: Sequence[np.ndarray]) -> list[Prediction]:
+    def predict_batch(self, pictures: Sequence[np.ndarray], *, check_finite: bool = True) -> list[Prediction]:
         """Return `predict` of each picture; sizes may differ.
 
         One by one, since one picture already fills a processor (eight at once are slower there: their activations
         leave the cache) and since a result then cannot depend on its neighbours in the batch.
         """
-        return [self.predict(picture) for picture in pictures]
+        return [self.predict(picture, check_finite=check_finite) for picture in pictures]
 
     @contextmanager
-    def lend_network(self) -> Iterator[Draem]:
+    def borrow_network(self) -> Iterator[Draem]:
         """Lend the network that `predict` runs, to set hooks on; other threads wait until it is given back.
 
-        It may run in a short float, with batch-norm folded. Hooks must be gone at the end.
+        It may run in a 16-bit float, with batch-norm folded. Hooks must be gone at the end.
         """
         with self._lock:
             yield self._network
@@ -135,7 +145,7 @@ def _checked(picture: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def _memory_told(device: torch.device) -> Iterator[None]:
+def _translate_errors(device: torch.device) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Layer:
+class DiagramLayer:
     """One layer of a block.
 
     path: in the network. kind: "conv 3×3", "batch-norm", "ReLU", "upsample 2×", "linear".
@@ -49,7 +49,7 @@ class Block:
     parameters: int
     flops: int
     skip_from: str
-    layers: tuple[Layer, ...]
+    layers: tuple[DiagramLayer, ...]
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def diagram(model: Draem, input_size: tuple[int, int]) -> Diagram:
     Args:
         input_size: (H, W), each a multiple of 32.
     """
-    bones = _bones(model)
+    meta_model = _meta_model(model)
     shapes: dict[str, tuple[Shape, Shape]] = {}
-    hooks = [part.register_forward_hook(_noting(path, shapes)) for path, part in bones.named_modules() if path]
+    hooks = [part.register_forward_hook(_noting(path, shapes)) for path, part in meta_model.named_modules() if path]
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        bones(torch.empty(1, 3, *input_size, device="meta"))
+        meta_model(torch.empty(1, 3, *input_size, device="meta"))
     for hook in hooks:
         hook.remove()
     flops = {
@@ -81,20 +81,22 @@ def diagram(model: Draem, input_size: tuple[int, int]) -> Diagram:
         for path, by_operation in counter.get_flop_counts().items()
     }
     blocks = []
-    for path in stage_layers(bones):
-        block = bones.get_submodule(path)
+    for path in stage_layers(meta_model):
+        block = meta_model.get_submodule(path)
         layers = tuple(
-            Layer(f"{path}.{name}", _kind(part), *shapes[f"{path}.{name}"], _size(part), flops.get(f"{path}.{name}", 0))
+            DiagramLayer(
+                f"{path}.{name}", _kind(part), *shapes[f"{path}.{name}"], _size(part), flops.get(f"{path}.{name}", 0)
+            )
             for name, part in block.named_modules()
             if not list(part.children())
         )
         blocks.append(
             Block(stage_name(path), path, *shapes[path], _size(block), flops.get(path, 0), _skip_into(path), layers)
         )
-    return Diagram(tuple(blocks), input_size, _size(bones), counter.get_total_flops())
+    return Diagram(tuple(blocks), input_size, _size(meta_model), counter.get_total_flops())
 
 
-def _bones(model: Draem) -> Draem:
+def _meta_model(model: Draem) -> Draem:
     """Copy a model without its numbers."""
     parameters = {id(one): nn.Parameter(one.to("meta"), requires_grad=False) for one in model.parameters()}
     buffers = {id(one): one.to("meta") for one in model.buffers()}

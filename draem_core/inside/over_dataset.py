@@ -1,4 +1,4 @@
-"""What a switch, or leaving the discriminator out, costs over a whole dataset: AUROC by image and by pixel.
+"""What an ablation, or leaving the discriminator out, costs over a whole dataset: AUROC by image and by pixel.
 
 Holds no more maps at once than a few. Knows no pages and no jobs.
 """
@@ -10,18 +10,18 @@ import numpy as np
 
 from draem_core.data.datasets import Sample, read_mask
 from draem_core.data.images import read_image
-from draem_core.errors import Cancelled, ImageError
+from draem_core.errors import Cancelled, ImageError, NonFiniteError
 from draem_core.inference import Predictor
-from draem_core.inside.switches import AS_TRAINED, Switches, predict_switched, without_discriminator
+from draem_core.inside.ablations import AS_TRAINED, Ablations, predict_ablated, without_discriminator
 from draem_core.metrics import image_auroc
 from draem_core.sweep import ThresholdSweep
 
-AS_IT_IS, DIFFERENCE, SWITCHED = "as trained", "|x − x̂|", "switched"
+AS_IT_IS, DIFFERENCE, ABLATED = "as trained", "|x − x̂|", "ablated"
 _AT_ONCE = 16  # maps that are held until they are counted
 
 
 @dataclass(frozen=True)
-class DatasetFigures:
+class DatasetMetrics:
     """AUROCs in [0, 1] of one way to make maps; NaN where the dataset lacks good or defect ones."""
 
     image_auroc: float
@@ -30,9 +30,9 @@ class DatasetFigures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """figures: by AS_IT_IS, DIFFERENCE and, where something is switched, SWITCHED. problems: pictures left out."""
+    """metrics: by AS_IT_IS, DIFFERENCE and, where something is ablated, ABLATED. problems: pictures left out."""
 
-    figures: dict[str, DatasetFigures]
+    metrics: dict[str, DatasetMetrics]
     images: int
     problems: tuple[str, ...]
 
@@ -40,27 +40,27 @@ class Comparison:
 def compare_over_dataset(
     predictor: Predictor,
     samples: Sequence[Sample],
-    switches: Switches = AS_TRAINED,
+    ablations: Ablations = AS_TRAINED,
     *,
-    switched_predictor: Predictor | None = None,
+    ablated_predictor: Predictor | None = None,
     on_progress: Callable[[int, int], object] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Comparison:
-    """Run the network, as trained and with ``switches``, over the labelled ones of ``samples``.
+    """Run the network, as trained and with ``ablations``, over the labelled ones of ``samples``.
 
     Args:
-        switched_predictor: the same checkpoint in another precision, which then counts as switched; None takes
+        ablated_predictor: the same checkpoint in another precision, which then counts as ablated; None takes
             ``predictor`` for both.
 
     Image scores follow the card's rule, that of |x − x̂| too. The pixel AUROC is streamed, see `ThresholdSweep`.
 
     Raises:
         Cancelled: ``cancelled`` said so before a picture.
-        DraemError: the device's memory ran out, or the checkpoint lacks what a switch turns off.
+        DraemError: the device's memory ran out, or the checkpoint lacks what an ablation turns off.
     """
     labelled = [sample for sample in samples if sample.label is not None]
-    is_switched = switches != AS_TRAINED or switched_predictor is not None
-    names = [AS_IT_IS, DIFFERENCE] + [SWITCHED] * is_switched
+    is_ablated = ablations != AS_TRAINED or ablated_predictor is not None
+    names = [AS_IT_IS, DIFFERENCE] + [ABLATED] * is_ablated
     tallies = {name: _Tally() for name in names}
     problems = []
     for done, sample in enumerate(labelled):
@@ -69,18 +69,18 @@ def compare_over_dataset(
         try:
             picture = read_image(sample.path)
             truth = read_mask(sample, predictor.card.input_size)
-        except ImageError as error:
+            prediction = predictor.predict(picture, sample.name)
+            found = {AS_IT_IS: prediction, DIFFERENCE: without_discriminator(prediction, predictor.card.score_rule)}
+            if is_ablated:
+                found[ABLATED] = predict_ablated(ablated_predictor or predictor, picture, ablations, sample.name)
+        except (ImageError, NonFiniteError) as error:
             problems.append(str(error))
             continue
-        prediction = predictor.predict(picture)
-        found = {AS_IT_IS: prediction, DIFFERENCE: without_discriminator(prediction, predictor.card.score_rule)}
-        if is_switched:
-            found[SWITCHED] = predict_switched(switched_predictor or predictor, picture, switches)
         for name, one in found.items():
             tallies[name].add(one.anomaly_map, truth, bool(sample.label), one.image_score)
         on_progress(done + 1, len(labelled))
-    figures = {name: tally.figures() for name, tally in tallies.items()}
-    return Comparison(figures, len(labelled) - len(problems), tuple(problems))
+    metrics = {name: tally.metrics() for name, tally in tallies.items()}
+    return Comparison(metrics, len(labelled) - len(problems), tuple(problems))
 
 
 @dataclass(eq=False)
@@ -99,11 +99,11 @@ class _Tally:
         if len(self._waiting) == _AT_ONCE:
             self._count()
 
-    def figures(self) -> DatasetFigures:
+    def metrics(self) -> DatasetMetrics:
         if self._waiting:
             self._count()
-        pixel_auroc = float("nan") if self._pixels is None else self._pixels.figures[0].pixel_auroc
-        return DatasetFigures(image_auroc(np.array(self.scores), np.array(self.labels, int)), pixel_auroc)
+        pixel_auroc = float("nan") if self._pixels is None else self._pixels.metrics[0].pixel_auroc
+        return DatasetMetrics(image_auroc(np.array(self.scores), np.array(self.labels, int)), pixel_auroc)
 
     def _count(self) -> None:
         maps, truths, labels = zip(*self._waiting, strict=True)

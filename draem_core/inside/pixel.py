@@ -12,7 +12,7 @@ from draem_core.inside.stages import Trace
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class PixelValue:
     """A stage's values (C,) float32 in the cell (row, column) of its own grid that holds the pixel."""
 
     stage: str
@@ -33,7 +33,7 @@ class SoftmaxSteps:
     probability: float
 
 
-def follow(traced: Trace, row: int, column: int) -> tuple[Sample, ...]:
+def follow(traced: Trace, row: int, column: int) -> tuple[PixelValue, ...]:
     """Return every stage's values at a pixel (row, column) of the map's grid.
 
     Raises:
@@ -46,7 +46,7 @@ def follow(traced: Trace, row: int, column: int) -> tuple[Sample, ...]:
     for stage in traced.stages:
         _, rows, columns = stage.shape
         place = row * rows // height, column * columns // width
-        samples.append(Sample(stage.name, *place, stage.tensor[:, place[0], place[1]].float().cpu().numpy()))
+        samples.append(PixelValue(stage.name, *place, stage.tensor[:, place[0], place[1]].float().cpu().numpy()))
     return tuple(samples)
 
 

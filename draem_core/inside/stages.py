@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from draem_core.inference import SCORE_WINDOW, Predictor
-from draem_core.inside.switches import AS_TRAINED, Switches, switched
+from draem_core.inside.ablations import AS_TRAINED, Ablations, ablated
 from draem_core.methods.draem import Draem
 from draem_core.postprocess import PostProcess
 from draem_core.types import Prediction
@@ -81,7 +81,7 @@ class Trace:
 
     prediction: Prediction
     stages: tuple[Stage, ...]
-    switches: Switches
+    ablations: Ablations
 
     def stage(self, name: str) -> Stage:
         """Return the stage of that name; ValueError where there is none."""
@@ -91,17 +91,19 @@ class Trace:
         raise ValueError(f"there is no stage {name!r}; there are {', '.join(stage.name for stage in self.stages)}")
 
 
-def trace(predictor: Predictor, picture: np.ndarray, switches: Switches = AS_TRAINED) -> Trace:
+def trace(
+    predictor: Predictor, picture: np.ndarray, ablations: Ablations = AS_TRAINED, name: str = "this picture"
+) -> Trace:
     """Predict a picture (H, W, 3) uint8 RGB and keep every stage; other threads' predictions wait meanwhile.
 
     Holds all activations: 30 MB at widths (16, 16) and 256×256 in bfloat16, 160 MB at the paper's widths.
 
     Raises:
         ValueError: it is no such array.
-        DraemError: the device's memory ran out, or the checkpoint lacks what a switch turns off.
+        DraemError: the device's memory ran out, or the checkpoint lacks what an ablation turns off.
     """
-    with predictor.lend_network() as network, switched(network, switches), _recording(network) as recorded:
-        prediction = predictor.predict(picture)
+    with predictor.borrow_network() as network, ablated(network, ablations), _recording(network) as recorded:
+        prediction = predictor.predict(picture, name)
     image, reconstruction = (_channels_first(part) for part in (prediction.image, prediction.reconstruction))
     logits = torch.from_numpy(prediction.logits)
     probabilities = logits.softmax(dim=0)
@@ -116,7 +118,7 @@ def trace(predictor: Predictor, picture: np.ndarray, switches: Switches = AS_TRA
             stages.append(Stage("anomaly_map", "", probabilities[1:]))
         else:
             stages.append(Stage(stage_name(layer), layer if layer != _JOINED else "", tensor))
-    return Trace(prediction, tuple(stages), switches)
+    return Trace(prediction, tuple(stages), ablations)
 
 
 def mask_stages(anomaly_map: np.ndarray, post_process: PostProcess) -> tuple[Stage, ...]:

@@ -1,4 +1,4 @@
-"""What an export tells: a recipe, the checkpoint, and each image with its peak and verdict.
+"""What an export tells: a recipe, the checkpoint, and each image with its score and verdict.
 
 Knows no format, no Streamlit and no disk.
 """
@@ -22,14 +22,15 @@ class ReportImage:
     """One image.
 
     name: unique, e.g. ``test/crack/000.png``. kind: "good", the defect's name, or "". label: 0 good, 1 defect, None.
-    score: the image score in [0, 1]. peak: `postprocess.peak` at the recipe's kernel and area, float32 or −∞.
+    score: the image score in [0, 1]. postprocessed_score: at the recipe's kernel and
+    area, float32 or −∞.
     """
 
     name: str
     kind: str
     label: int | None
     score: float
-    peak: float
+    postprocessed_score: float
 
     @property
     def group(self) -> str:
@@ -55,7 +56,7 @@ class Report:
     @cached_property
     def zones(self) -> tuple[Zone, ...]:
         """Each image's verdict."""
-        return tuple(self.recipe.zone(image.peak) for image in self.images)
+        return tuple(self.recipe.zone(image.postprocessed_score) for image in self.images)
 
     @cached_property
     def groups(self) -> dict[str, Counter[Zone]]:
@@ -75,11 +76,13 @@ class Report:
     def most_wrong(self, limit: int) -> list[int]:
         """Return up to ``limit`` indices, the labelled images that lie furthest on the wrong side first.
 
-        After the wrong ones come those that are right by the least; without labels, the highest peaks.
+        After the wrong ones come those that are right by the least; without labels, the highest scores.
         """
         threshold = self.recipe.pixel_threshold
         signs = [1.0 if image.label is None else 1.0 - 2 * image.label for image in self.images]
-        wrongness = [sign * (image.peak - threshold) for sign, image in zip(signs, self.images, strict=True)]
+        wrongness = [
+            sign * (image.postprocessed_score - threshold) for sign, image in zip(signs, self.images, strict=True)
+        ]
         labelled = any(image.label is not None for image in self.images)
         chosen = [index for index, image in enumerate(self.images) if image.label is not None or not labelled]
         return sorted(chosen, key=lambda index: -wrongness[index])[:limit]

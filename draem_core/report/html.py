@@ -1,6 +1,6 @@
 """The report as one HTML file that needs nothing else: no script, no address, every text escaped.
 
-Decides on words and order; figures, plots and pictures come from their own modules.
+Decides on words and order; metrics, plots and pictures come from their own modules.
 """
 
 import html
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from draem_core.data.wording import count
+from draem_core.formatting import counted
 from draem_core.metrics import undefined_reason
 from draem_core.recipe import Measured, Zone
 from draem_core.report.content import DEFECT, GOOD, Report
@@ -22,7 +22,7 @@ STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 ZONES: tuple[Zone, ...] = ("OK", "unsure", "NG")
 ABBREVIATIONS = {"f1": "F1", "auroc": "AUROC", "ap": "AP", "aupro": "AUPRO", "iou": "IoU"}
-FIGURES = {"recall": "recall", "precision": "precision", "f1": "F1", "false_alarm_rate": "false alarms"}
+METRICS = {"recall": "recall", "precision": "precision", "f1": "F1", "false_alarm_rate": "false alarms"}
 
 
 def html_report(report: Report, most_wrong: int = 24) -> bytes:
@@ -30,7 +30,7 @@ def html_report(report: Report, most_wrong: int = 24) -> bytes:
     title = f"Inspection setting for {_subject(report)}"
     body = [
         f"<h1>{_text(title)}</h1>",
-        _line(f"{_made(report)}, judged on {count(len(report.images), 'image')}"),
+        _line(f"{_made(report)}, judged on {counted(len(report.images), 'image')}"),
         _numbers(report),
         *(_note(sentence) for sentence in (*_honesty(report.recipe.measured), *report.warnings)),
         _section("Verdicts", f'<div class="columns">{_confusion(report)}{_settings(report)}</div>'),
@@ -55,7 +55,7 @@ def html_report(report: Report, most_wrong: int = 24) -> bytes:
 
 def _subject(report: Report) -> str:
     names = dict.fromkeys(measured.dataset for measured in report.recipe.measured)
-    return ", ".join(names) or count(len(report.images), "image")
+    return ", ".join(names) or counted(len(report.images), "image")
 
 
 def _made(report: Report) -> str:
@@ -64,17 +64,17 @@ def _made(report: Report) -> str:
 
 
 def _numbers(report: Report) -> str:
-    """Return the figures to see first: how many images in each zone, and the figures of the verdicts."""
+    """Return the numbers to see first: how many images in each zone, and the metrics of the verdicts."""
     zones = [zone for zone in ZONES if zone != "unsure" or report.recipe.unsure_sensitivity is not None]
     tiles = [
         f'<div><b class="zone-{zone}">{report.zones.count(zone)}</b>{zone}{_share(report, zone)}</div>'
         for zone in zones
     ]
     if any(group in report.groups for group in (GOOD, DEFECT)):
-        for name, label in FIGURES.items():
+        for name, label in METRICS.items():
             reason = report.counts.undefined_reason(name)
             why = f' <span class="quiet">({_text(reason)})</span>' if reason else ""
-            tiles.append(f"<div><b>{_figure(getattr(report.counts, name))}</b>{label}{why}</div>")
+            tiles.append(f"<div><b>{_number(getattr(report.counts, name))}</b>{label}{why}</div>")
     return f'<div class="numbers">{"".join(tiles)}</div>'
 
 
@@ -84,14 +84,14 @@ def _share(report: Report, zone: Zone) -> str:
 
 
 def _honesty(measured: Sequence[Measured]) -> list[str]:
-    """Return what must be said of the images that the figures come from."""
+    """Return what must be said of the images that the metrics come from."""
     if not measured:
         return ["How well this setting does was not measured when the recipe was saved."]
     sentences = []
     for one in measured:
         images = f"{one.dataset}{f', {one.split}' if one.split else ''} ({one.good} good, {one.defect} defect)"
         sentences.append(
-            f"The setting was chosen on the same images as these figures: {images}. They are optimistic; "
+            f"The setting was chosen on the same images as these metrics: {images}. They are optimistic; "
             "on new parts expect worse."
             if one.tuned_on_these
             else f"The setting was checked on images that it was not chosen on: {images}."
@@ -120,7 +120,7 @@ def _settings(report: Report) -> str:
     if recipe.unsure_sensitivity is not None and recipe.unsure_threshold is not None:
         rows["Unsure above"] = _threshold(recipe.unsure_threshold, recipe.normalised_unsure_threshold)
     rows["Opening"] = f"{recipe.kernel_size} × {recipe.kernel_size} map pixels" if recipe.kernel_size > 1 else "none"
-    rows["Minimum area"] = count(recipe.min_area, "map pixel") if recipe.min_area > 1 else "none"
+    rows["Minimum area"] = counted(recipe.min_area, "map pixel") if recipe.min_area > 1 else "none"
     if recipe.note:
         rows["Note"] = recipe.note
     return _table("Setting", rows)
@@ -139,7 +139,8 @@ def _plots(report: Report) -> str:
         return histogram(report) + _line(f"ROC and precision over recall are undefined: {reason}.")
     curves = f'<div class="columns">{roc(report)}{precision_recall(report)}</div>'
     note = (
-        "Each point of the curves is a threshold on the peak, at the recipe's kernel and area; unsure is not flagged."
+        "Each point of the curves is a threshold on the score after the recipe's opening and area filter; unsure is "
+        "not flagged."
     )
     return histogram(report) + curves + _line(note)
 
@@ -152,21 +153,21 @@ def _measurements(measured: Sequence[Measured]) -> str:
         origin = "the setting was chosen on these" if one.tuned_on_these else "not used to choose the setting"
         if one.mask_downscaling == "any":
             origin += "; a map pixel is defect where any part of a mask's defect lies in it"
-        tables.append(_table(place, {"Images": f"{images}; {origin}"} | _named_figures(one.figures)))
-    return _section("Figures saved with the recipe", f'<div class="columns">{"".join(tables)}</div>') if tables else ""
+        tables.append(_table(place, {"Images": f"{images}; {origin}"} | _named_metrics(one.figures)))
+    return _section("Metrics saved with the recipe", f'<div class="columns">{"".join(tables)}</div>') if tables else ""
 
 
-def _named_figures(figures: Mapping[str, int | float | None]) -> dict[str, str]:
-    """Return each figure as text, with its 95 % interval where NAME_low and NAME_high are there."""
-    ends = {f"{name}{end}" for name in figures for end in ("_low", "_high")}
+def _named_metrics(metrics: Mapping[str, int | float | None]) -> dict[str, str]:
+    """Return each metric as text, with its 95 % interval where NAME_low and NAME_high are there."""
+    ends = {f"{name}{end}" for name in metrics for end in ("_low", "_high")}
     rows = {}
-    for name, value in figures.items():
+    for name, value in metrics.items():
         if name in ends:
             continue
-        low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
-        interval = "" if low is None or high is None else f" (95 %: {_figure(low)} – {_figure(high)})"
+        low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+        interval = "" if low is None or high is None else f" (95 %: {_number(low)} – {_number(high)})"
         rows[" ".join(ABBREVIATIONS.get(word, word) for word in name.split("_"))] = (
-            "undefined" if value is None else _figure(value)
+            "undefined" if value is None else _number(value)
         ) + interval
     return rows
 
@@ -186,7 +187,7 @@ def _gallery(report: Report, limit: int) -> str:
             f'<figure><div class="pair">{shown}</div><figcaption>{_caption(report, index)}</figcaption></figure>'
         )
     labelled = any(image.label is not None for image in report.images)
-    title = "Most wrong" if labelled else "Highest peaks"
+    title = "Most wrong" if labelled else "Highest scores"
     told = (
         "The images furthest on the wrong side of the threshold come first, then those that are right by the least."
         if labelled
@@ -208,8 +209,12 @@ def _caption(report: Report, index: int) -> str:
         case _:
             judgement = f"{judged}, {image.group}"
     kind = f" ({_text(image.kind)})" if image.kind not in ("", image.group) else ""
-    peak = f"peak {image.peak:.4g}" if math.isfinite(image.peak) else "no region can survive"
-    return f'{judgement}{kind}<br><bdi>{_text(image.name)}</bdi><br><span class="quiet">{peak}</span>'
+    score = (
+        f"score {image.postprocessed_score:.4g}"
+        if math.isfinite(image.postprocessed_score)
+        else "no region can survive"
+    )
+    return f'{judgement}{kind}<br><bdi>{_text(image.name)}</bdi><br><span class="quiet">{score}</span>'
 
 
 def _card(report: Report) -> str:
@@ -257,7 +262,7 @@ def _line(sentence: str) -> str:
     return f'<p class="quiet">{_text(sentence)}</p>'
 
 
-def _figure(value: int | float) -> str:
+def _number(value: int | float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return "–" if math.isnan(value) else f"{value:.3f}"

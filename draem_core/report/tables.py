@@ -13,7 +13,7 @@ COLUMNS = ("file", "kind", "label", "zone", "score", "peak", "normalised_peak")
 
 
 def verdicts_csv(report: Report) -> bytes:
-    """Return a row for each image, UTF-8; a peak of −∞ is an empty cell, and no cell is ever run as a formula."""
+    """Return a row for each image, UTF-8; a score of −∞ is an empty cell, and no cell is ever run as a formula."""
     text = io.StringIO(newline="")
     table = CsvWriter(text, COLUMNS)
     for row in _rows(report):
@@ -40,7 +40,7 @@ def _rows(report: Report) -> list[dict[str, str | int | float | None]]:
             "label": image.label,
             "zone": zone,
             "score": float(image.score),
-            "peak": float(image.peak) if math.isfinite(image.peak) else None,
+            "peak": float(image.postprocessed_score) if math.isfinite(image.postprocessed_score) else None,
             "normalised_peak": _normalised(report, image),
         }
         for image, zone in zip(report.images, report.zones, strict=True)
@@ -49,4 +49,4 @@ def _rows(report: Report) -> list[dict[str, str | int | float | None]]:
 
 def _normalised(report: Report, image: ReportImage) -> float | None:
     calibration = report.recipe.checkpoint.calibration
-    return normalised_pixel(float(image.peak), calibration) if calibration else None
+    return normalised_pixel(float(image.postprocessed_score), calibration) if calibration else None

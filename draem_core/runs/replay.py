@@ -17,6 +17,7 @@ import torch
 
 from draem_core.atomic import write_atomically
 from draem_core.checkpoints import Checkpoint, list_checkpoints, load_checkpoint
+from draem_core.disk import Stamp
 from draem_core.data.datasets import Dataset, Sample, read_mask
 from draem_core.data.images import read_image
 from draem_core.errors import DatasetError, ImageError
@@ -100,7 +101,7 @@ def review_from_checkpoints(
 
 def look_at(checkpoint: Checkpoint, predictor: Predictor, pictures: Sequence[np.ndarray]) -> Look:
     """Run a checkpoint over pictures, (H, W, 3) uint8 RGB each of any size."""
-    predictions = tuple(predictor.predict_batch(pictures))
+    predictions = tuple(predictor.predict_batch(pictures, check_finite=False))  # a diverged epoch is shown as one
     with counting_live_channels(checkpoint.model) as live, torch.no_grad():
         for prediction in predictions[:LIVE_IMAGES]:
             checkpoint.model(network_input(checkpoint.card, prediction.image))
@@ -189,8 +190,8 @@ def _already_done(out: Path, found: dict[int, Path]) -> list[dict[str, Any]]:
 
 
 def _fingerprint(path: Path) -> str:
-    status = path.stat()
-    return f"{status.st_size}-{status.st_mtime_ns}"
+    stamp = Stamp.of(path)
+    return f"{stamp.size}-{stamp.mtime_ns}"
 
 
 def _stacked(pictures: Sequence[np.ndarray]) -> torch.Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from draem_core import metrics as figures
-from draem_core.data.wording import is_text
+from draem_core.formatting import is_text
 from draem_core.training.config import ConfigError, TrainConfig, recorded_config
 from draem_core.runs.csv_log import read_journal
 from draem_core.training.labelled import LabelledImages

@@ -1,49 +1,27 @@
 """Digests that say whether results on disk are the ones that would be computed now.
 
-Knows what changes a map and what changes a figure; must not know how results are stored.
+Knows what changes a map and what changes a metric; must not know how results are stored.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
 from draem_core.data.datasets import Dataset
 from draem_core.data.depth import bit_depth
+from draem_core.disk import Stamp
 from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference import Predictor
 
 FORMAT = 1
-"""Raise it when the code comes to give other maps, scores or figures from the same files."""
+"""Raise it when the code comes to give other maps, scores or metrics from the same files."""
 
-FIGURES_FORMAT = 2
-"""Raise it when the code comes to give other figures or problems from the same maps."""
+METRICS_FORMAT = 2
+"""Raise it when the code comes to give other metrics or problems from the same maps."""
 
 # a card without normalisation leaves that field out, so that its key stays what it was before there was one
 _MAP_FIELDS = {"digest", "input_size", "resize_filter", "normalisation", "color_order", "concat_order", "score_rule"}
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """A file's size in bytes and time of change in ns: equal ones are taken for the same content, unread."""
-
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, path: Path) -> "Stamp":
-        """Raises OSError."""
-        status = path.stat()
-        return cls(status.st_size, status.st_mtime_ns)
-
-    @classmethod
-    def of_or_none(cls, path: Path) -> "Stamp | None":
-        """Return None for a file that is not there or may not be seen."""
-        try:
-            return cls.of(path)
-        except OSError:
-            return None
 
 
 def network_key(predictor: Predictor) -> str:
@@ -65,15 +43,15 @@ def score_key(predictor: Predictor, dataset: Dataset) -> str:
     return _digest([network_key(predictor), str(dataset.root)])
 
 
-def figures_key(network: str, dataset: Dataset, digests: Mapping[str, str], mask_downscaling: MaskDownscaling) -> str:
-    """Return 32 hex digits of all that the figures and problems follow from.
+def metrics_key(network: str, dataset: Dataset, digests: Mapping[str, str], mask_downscaling: MaskDownscaling) -> str:
+    """Return 32 hex digits of all that the metrics and problems follow from.
 
     That is the network's key, the test pictures' names, labels and content, the masks' stamps, and the rule by which
     masks come to the map's grid. ``digests`` holds a digest by name for each picture whose file could be read.
     """
     pictures = [(one.name, one.kind, one.label, digests.get(one.name)) for one in dataset.test]
     masks = [(one.name, [_mask_stamp(path) for path in one.mask_paths]) for one in dataset.samples if one.mask_paths]
-    return _digest([FIGURES_FORMAT, network, pictures, masks, mask_downscaling])
+    return _digest([METRICS_FORMAT, network, pictures, masks, mask_downscaling])
 
 
 def content_digest(content: bytes) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 
 from draem_core.data.datasets import Sample
 from draem_core.data.images import image_size, read_with_highest
+from draem_core.disk import Stamp
 from draem_core.errors import ImageError
-from draem_core.scoring.keys import Stamp, content_digest
+from draem_core.scoring.keys import content_digest
 
 BATCH_BYTES = 2**28
 """A batch has fewer pictures where they are this large together; two batches are held at once."""

@@ -1,4 +1,4 @@
-"""The files that a scored dataset leaves for others: its table, its figures, and how they are read again.
+"""The files that a scored dataset leaves for others: its table, its metrics, and how they are read again.
 
 Knows what the files hold; must not know networks or how the maps came to be.
 """
@@ -16,9 +16,9 @@ from draem_core.atomic import write_atomically
 from draem_core.data.datasets import Dataset, Sample, mask_problems, reduction_problems
 from draem_core.grid_mask import MaskDownscaling
 from draem_core.report.cells import table_csv
-from draem_core.scoring.figures import Maps, measure
-from draem_core.scoring.journal import Record
-from draem_core.scoring.keys import figures_key
+from draem_core.scoring.keys import metrics_key
+from draem_core.scoring.measure import Maps, measure
+from draem_core.scoring.score_log import Record
 from draem_core.scoring.store import COMPLETE, CSV, MAPS, METRICS, TABLE
 
 
@@ -51,14 +51,14 @@ def read_results(
     """
     try:
         complete = json.loads((out / COMPLETE).read_bytes())
-        figures = json.loads((out / METRICS).read_bytes())
+        metrics = json.loads((out / METRICS).read_bytes())
         maps = np.load(out / MAPS, mmap_mode="r")
     except (OSError, ValueError):
         return None
     key = _key(network, dataset, records, mask_downscaling)
     if complete["key"] != key or not all((out / name).exists() for name in (TABLE, CSV)):
         return None
-    return _scored(dataset, maps, records, figures, complete["mask_problems"])
+    return _scored(dataset, maps, records, metrics, complete["mask_problems"])
 
 
 def write_results(
@@ -79,7 +79,7 @@ def write_results(
     forget_results(out)
     samples, scores = _usable(dataset, records)
     seconds = sum(records[sample.name].seconds for sample in samples)
-    figures = {**measure(samples, maps, scores, on_image, mask_downscaling), "seconds": round(seconds, 3)}
+    metrics = {**measure(samples, maps, scores, on_image, mask_downscaling), "seconds": round(seconds, 3)}
     table = pd.DataFrame(
         {
             "file": [sample.name for sample in samples],
@@ -93,10 +93,10 @@ def write_results(
     of_masks += reduction_problems(samples, (height, width), on_image)
     write_atomically(out / TABLE, lambda file: table.to_parquet(file, index=False))
     write_atomically(out / CSV, table_csv(table))
-    write_atomically(out / METRICS, json.dumps(figures, indent=2, allow_nan=False).encode())
+    write_atomically(out / METRICS, json.dumps(metrics, indent=2, allow_nan=False).encode())
     complete = {"key": _key(network, dataset, records, mask_downscaling), "mask_problems": of_masks}
     write_atomically(out / COMPLETE, json.dumps(complete).encode())
-    return _scored(dataset, np.load(out / MAPS, mmap_mode="r"), records, figures, of_masks)
+    return _scored(dataset, np.load(out / MAPS, mmap_mode="r"), records, metrics, of_masks)
 
 
 def forget_results(out: Path) -> None:
@@ -105,11 +105,11 @@ def forget_results(out: Path) -> None:
 
 
 def _scored(
-    dataset: Dataset, maps: np.ndarray, records: Mapping[str, Record], figures: dict[str, Any], of_masks: list[str]
+    dataset: Dataset, maps: np.ndarray, records: Mapping[str, Record], metrics: dict[str, Any], of_masks: list[str]
 ) -> ScoredDataset:
     samples, scores = _usable(dataset, records)
     of_pictures = [record.problem for record in records.values() if record.problem]
-    return ScoredDataset(samples, maps, scores, figures, (*of_masks, *of_pictures))
+    return ScoredDataset(samples, maps, scores, metrics, (*of_masks, *of_pictures))
 
 
 def _usable(dataset: Dataset, records: Mapping[str, Record]) -> tuple[tuple[Sample, ...], np.ndarray]:
@@ -120,4 +120,4 @@ def _usable(dataset: Dataset, records: Mapping[str, Record]) -> tuple[tuple[Samp
 
 def _key(network: str, dataset: Dataset, records: Mapping[str, Record], mask_downscaling: MaskDownscaling) -> str:
     digests = {name: record.digest for name, record in records.items()}
-    return figures_key(network, dataset, digests, mask_downscaling)
+    return metrics_key(network, dataset, digests, mask_downscaling)

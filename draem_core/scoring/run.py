@@ -1,7 +1,7 @@
 """Run the network once over a dataset's test images, or over those of them that are new, and keep what comes of it.
 
-Knows the order of work; what lies on disk is the business of ``store`` and ``results``, what a figure means that of
-``figures``.
+Knows the order of work; what lies on disk is the business of ``store`` and ``results``, what a metric means that of
+``measure``.
 """
 
 import errno
@@ -15,14 +15,15 @@ import numpy as np
 
 from draem_core.data.datasets import Dataset, Sample
 from draem_core.data.depth import depth_note
-from draem_core.errors import Cancelled, DatasetError, ScoringError
+from draem_core.disk import Stamp
+from draem_core.errors import Cancelled, DatasetError, NonFiniteError, ScoringError
 from draem_core.grid_mask import MaskDownscaling
 from draem_core.inference import Predictor
-from draem_core.scoring.journal import Journal, Record
-from draem_core.scoring.keys import Stamp, network_key
+from draem_core.scoring.keys import network_key
 from draem_core.scoring.pictures import load, load_ahead
 from draem_core.scoring.results import ScoredDataset, forget_results, read_results, write_results
-from draem_core.scoring.store import JOURNAL, ScoreStore, exclusive
+from draem_core.scoring.score_log import Record, ScoreLog
+from draem_core.scoring.store import LOG, ScoreStore, exclusive
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -44,7 +45,7 @@ def score_dataset(
     Stopped in any way, the same call goes on where it was. Called again it runs the network only on images whose
     content changed, and opens no file that has the size and time of change it had. A folder with the results of
     another network (see `network_key`) is emptied of them first, and ``problems`` says so. An image that cannot be
-    read, or whose map holds NaN, is left out and named in ``problems``.
+    read, or whose numbers are not finite, is left out and named in ``problems``.
 
     Args:
         mask_downscaling: how masks come to the map's grid, see `to_grid`; another one only measures anew.
@@ -60,7 +61,7 @@ def score_dataset(
     """
     out, key = Path(out), network_key(predictor)
     watch = _Watch(len(dataset.test), on_progress, cancelled)
-    with _disk_told(out, watch):
+    with _translate_errors(out, watch):
         known = _known_if_unchanged(out, key, dataset)
         if known and (scored := read_results(out, key, dataset, known, mask_downscaling)):
             watch.tell(len(dataset.test))
@@ -104,8 +105,8 @@ class _Watch:
 
 
 def _known_if_unchanged(out: Path, key: str, dataset: Dataset) -> dict[str, Record]:
-    """Return the journal's records of all test images, or nothing where one is missing or has another stamp."""
-    records = {record.name: record for record in Journal(out / JOURNAL, key).read() or []}
+    """Return the log's records of all test images, or nothing where one is missing or has another stamp."""
+    records = {record.name: record for record in ScoreLog(out / LOG, key).read() or []}
     unchanged = {one.name: records[one.name] for one in dataset.test if _is_current(one, records.get(one.name))}
     return unchanged if len(unchanged) == len(dataset.test) else {}
 
@@ -151,15 +152,14 @@ def _predicted(
     predictor: Predictor, pictures: list[tuple[Record, np.ndarray | None]]
 ) -> Iterator[tuple[Record, np.ndarray | None]]:
     """Yield each record with its score, or its problem, and with its map (H, W) in the place of the picture."""
-    predictions = iter(predictor.predict_batch([pixels for _, pixels in pictures if pixels is not None]))
     for record, pixels in pictures:
         if pixels is None:
             yield record, None
             continue
-        prediction = next(predictions)
-        if np.isnan(prediction.anomaly_map).any():
-            problem = f"{record.name} has a map with NaN and was left out: the network's weights have diverged."
-            yield replace(record, problem=problem), None
+        try:
+            prediction = predictor.predict(pixels, record.name)
+        except NonFiniteError as error:
+            yield replace(record, problem=f"{record.name} was left out: {error}"), None
         else:
             yield replace(record, score=float(prediction.image_score)), prediction.anomaly_map
 
@@ -185,7 +185,7 @@ def _complete(
 
 
 @contextmanager
-def _disk_told(out: Path, watch: _Watch) -> Iterator[None]:
+def _translate_errors(out: Path, watch: _Watch) -> Iterator[None]:
     """Turn what the disk refuses into a sentence."""
     try:
         yield

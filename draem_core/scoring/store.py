@@ -1,8 +1,8 @@
-"""A folder of scored pictures that survives a kill at any moment: maps, and a journal of what they belong to.
+"""A folder of scored pictures that survives a kill at any moment: maps, and a log of what they belong to.
 
-Maps are appended to ``maps.partial.npy`` and become ``maps.npy`` when all are there. A record of the journal counts
+Maps are appended to ``maps.partial.npy`` and become ``maps.npy`` when all are there. A record of the log counts
 if the row that it names has its checksum, in either file: so no order of writes has to be kept, no row is trusted that
-was cut short, and a reader's memory map of ``maps.npy`` never changes under it. Must not know networks or figures.
+was cut short, and a reader's memory map of ``maps.npy`` never changes under it. Must not know networks or metrics.
 """
 
 import sys
@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from draem_core.atomic import write_atomically
+from draem_core.disk import Stamp
 from draem_core.errors import ScoringError
-from draem_core.scoring.journal import Journal, Record
-from draem_core.scoring.keys import Stamp
 from draem_core.scoring.map_file import MapFile, checksum, write_maps
+from draem_core.scoring.score_log import Record, ScoreLog
 
-JOURNAL, MAPS, PARTIAL, LOCK = "records.jsonl", "maps.npy", "maps.partial.npy", ".lock"
+LOG, MAPS, PARTIAL, LOCK = "records.jsonl", "maps.npy", "maps.partial.npy", ".lock"
 TABLE, CSV, METRICS, COMPLETE = "scores.parquet", "scores.csv", "metrics.json", "complete.json"
 RESULTS = (COMPLETE, METRICS, CSV, TABLE, MAPS)
-"""What a complete folder holds besides its journal."""
+"""What a complete folder holds besides its log."""
 
 
 class ScoreStore:
@@ -34,16 +34,16 @@ class ScoreStore:
 
     def __init__(self, folder: Path, key: str, shape: tuple[int, int]) -> None:
         """Find the records whose maps are there, which reads every map. Maps are (H, W) = ``shape``. Raises OSError."""
-        self._journal = Journal(folder / JOURNAL, key)
+        self._log = ScoreLog(folder / LOG, key)
         self.maps = self._final = MapFile(folder / MAPS, shape)
         self._partial = MapFile(folder / PARTIAL, shape)
         self._found: dict[str, tuple[Record, MapFile]] = {}
-        records = self._journal.read()
-        self.replaces_another = records is None and self._journal.path.exists()
+        records = self._log.read()
+        self.replaces_another = records is None and self._log.path.exists()
         if records is None:
             for name in (*RESULTS, PARTIAL) if self.replaces_another else (PARTIAL,):
                 (folder / name).unlink(missing_ok=True)
-            self._journal.start()
+            self._log.start()
         for record in reversed(records or []):
             if record.name not in self._found and (file := self._holder(record)) is not None:
                 self._found[record.name] = record, file
@@ -69,14 +69,14 @@ class ScoreStore:
             self._partial.write(row, anomaly_map)
             placed.append(replace(record, row=row, checksum=checksum(anomaly_map)))
             row += 1
-        self._journal.append(placed)
+        self._log.append(placed)
         self._found |= {record.name: (record, self._partial) for record in placed}
 
     def restamp(self, name: str, stamp: Stamp) -> None:
         """Note that the picture's file has a new stamp and the same content. Raises OSError."""
         record, file = self._found[name]
         record = replace(record, stamp=stamp)
-        self._journal.append([record])
+        self._log.append([record])
         self._found[name] = record, file
 
     def is_installed(self, names: Sequence[str]) -> bool:
@@ -90,7 +90,7 @@ class ScoreStore:
             self._partial.path.replace(self._final.path)
         else:
             # Noted before the rows move: until then these records' checksums fail, and the older ones count.
-            self._journal.append([replace(self[name], row=row) for row, name in enumerate(names)])
+            self._log.append([replace(self[name], row=row) for row, name in enumerate(names)])
             maps = (file[record.row] for record, file in (self._found[name] for name in names))
             shape = self._final.shape
             write_atomically(self._final.path, lambda file: write_maps(file, len(names), shape, maps))

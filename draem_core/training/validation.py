@@ -115,7 +115,7 @@ def validate(
 
 
 def judge(model: Draem, test: LabelledImages, batch_size: int, short: torch.dtype | None) -> TestFigures:
-    """Judge the network on the labelled test set; pixel figures use the images that are good or have a mask."""
+    """Judge the network on the labelled test set; pixel metrics use the images that are good or have a mask."""
     maps = [one for _, _, found in run_over(model, test.images, batch_size, short) for one in found.cpu().numpy()]
     scores = np.array([one.max() for one in maps])
     annotated = [index for index, mask in enumerate(test.masks) if mask is not None]

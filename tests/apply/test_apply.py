@@ -25,7 +25,7 @@ from draem_core.apply.regions import picture_regions
 from draem_core.apply.weights import find_weights
 from draem_core.commands.command_line import main
 from draem_core.errors import ImageError, RecipeError
-from draem_core.postprocess import find_regions, peak, resize_nearest
+from draem_core.postprocess import find_regions, postprocessed_score, resize_nearest
 from draem_core.recipe import Computation, Recipe, save_recipe
 from draem_core.report.names import FileNames, safe_name
 from draem_core.types import Region
@@ -41,10 +41,10 @@ def predictor(tiny_home):
 
 @pytest.fixture(scope="module")
 def pictures(tiny_home, predictor):
-    """The test pictures of the tiles, and their peaks at kernel 3 and area 4, rising."""
+    """The test pictures of the tiles, and their scores at kernel 3 and area 4, rising."""
     paths = sorted((tiny_home / "datasets" / "tiles" / "test").rglob("*.png"))
-    peaks = {path: float(peak(predictor.predict(read_image(path)).anomaly_map, 3, 4)) for path in paths}
-    return sorted(paths, key=peaks.get), sorted(peaks.values())
+    scores = {path: float(postprocessed_score(predictor.predict(read_image(path)).anomaly_map, 3, 4)) for path in paths}
+    return sorted(paths, key=scores.get), sorted(scores.values())
 
 
 def make(predictor, sensitivity, unsure_sensitivity=None, computation=FLOAT32):
@@ -52,9 +52,9 @@ def make(predictor, sensitivity, unsure_sensitivity=None, computation=FLOAT32):
     return Recipe.of(predictor.card, rule, computation, unsure_sensitivity=unsure_sensitivity)
 
 
-def between(peaks, index):
+def between(scores, index):
     """A sensitivity at which the pictures from ``index`` on are flagged."""
-    return 1 - (peaks[index - 1] + peaks[index]) / 2
+    return 1 - (scores[index - 1] + scores[index]) / 2
 
 
 def command(home, *arguments):
@@ -78,8 +78,8 @@ def rows(out):
 
 
 def test_the_command_gives_the_masks_of_the_app(tiny_home, predictor, pictures, tmp_path):
-    paths, peaks = pictures
-    recipe = make(predictor, between(peaks, 4), between(peaks, 2))
+    paths, scores = pictures
+    recipe = make(predictor, between(scores, 4), between(scores, 2))
     out = tmp_path / "out"
     done = command(tiny_home, save_recipe(recipe, tmp_path / "r.json"), tiny_home / "datasets/tiles/test", "--out", out)
     assert done.returncode == 1, done.stderr
@@ -93,7 +93,9 @@ def test_the_command_gives_the_masks_of_the_app(tiny_home, predictor, pictures, 
         prediction = predictor.predict(read_image(row["file"]))
         mask = PostProcess(recipe.sensitivity, 3, 4).apply(prediction.anomaly_map)
         assert float(row["score"]) == pytest.approx(prediction.image_score, abs=threads_apart)
-        assert float(row["peak"]) == pytest.approx(float(peak(prediction.anomaly_map, 3, 4)), abs=threads_apart)
+        assert float(row["peak"]) == pytest.approx(
+            float(postprocessed_score(prediction.anomaly_map, 3, 4)), abs=threads_apart
+        )
         np.testing.assert_array_equal(np.asarray(Image.open(out / row["mask"])), mask * np.uint8(255))
         full = np.asarray(Image.open(out / row["picture_mask"]))
         np.testing.assert_array_equal(full, resize_nearest(mask, PICTURE) * np.uint8(255))
@@ -110,25 +112,25 @@ def test_the_command_gives_the_masks_of_the_app(tiny_home, predictor, pictures, 
 
 
 def test_exit_status_0_only_where_all_is_ok(tiny_home, predictor, pictures, tmp_path):
-    paths, peaks = pictures
-    all_ok = save_recipe(make(predictor, 1 - peaks[-1]), tmp_path / "ok.json")
+    paths, scores = pictures
+    all_ok = save_recipe(make(predictor, 1 - scores[-1]), tmp_path / "ok.json")
     assert command(tiny_home, all_ok, *paths[:2], "--out", tmp_path / "out").returncode == 0
     assert [row["zone"] for row in rows(tmp_path / "out")] == ["OK", "OK"]
 
 
 def test_unsure_is_not_ok(predictor, pictures, tmp_path):
-    paths, peaks = pictures
+    paths, scores = pictures
     summary = apply_recipe(
-        make(predictor, 0, between(peaks, 1)), predictor, find_sources(paths[:2], tmp_path), tmp_path
+        make(predictor, 0, between(scores, 1)), predictor, find_sources(paths[:2], tmp_path), tmp_path
     )
     assert (summary.ok, summary.unsure, summary.ng, summary.exit_status) == (1, 1, 0, 1)
 
 
 def test_an_unreadable_picture_is_named_and_the_rest_is_done(tiny_home, predictor, pictures, tmp_path):
-    paths, peaks = pictures
+    paths, scores = pictures
     broken = tmp_path / "broken.png"
     broken.write_bytes(paths[0].read_bytes()[:200])
-    recipe = save_recipe(make(predictor, 1 - peaks[-1]), tmp_path / "r.json")
+    recipe = save_recipe(make(predictor, 1 - scores[-1]), tmp_path / "r.json")
     done = command(tiny_home, recipe, broken, tmp_path / "gone.png", paths[0], "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

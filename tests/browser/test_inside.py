@@ -1,4 +1,4 @@
-"""The Inside page in a real browser: paint changes map and score and stays, switches and losses tell the truth."""
+"""The Inside page in a real browser: paint changes map and score and stays, ablations and losses tell the truth."""
 
 import io
 import re
@@ -15,7 +15,7 @@ from tiny_home import FIRST_DEFECT, GRID, predict
 
 from draem_core import PostProcess, Predictor, load_checkpoint, read_image
 from draem_core.figure import classic_row, figure_bytes
-from draem_core.inside.switches import Switches, change, predict_switched
+from draem_core.inside.ablations import Ablations, change, predict_ablated
 from draem_core.training.losses import draem_loss
 from draem_core.types import Prediction
 from pages._ui.components.inside_view.painting import Painting, layer_size, read_painting
@@ -202,11 +202,11 @@ def test_a_click_follows_a_pixel_and_a_block_opens_its_stage(tab: Inside) -> Non
 # --- below the stages -----------------------------------------------------------------------------------------------
 
 
-SWITCHINGS = [  # what to press, before that what to take back, and what it means
-    ("x and x", "", "sees x and x", Switches("image_twice")),
-    ("x̂ and x, swapped", "", "sees x̂ and x, swapped", Switches("swapped")),
-    ("1", "x and x̂", "skip 1 zero", Switches(skips_off=(1,))),
-    ("5", "1", "skip 5 zero", Switches(skips_off=(5,))),
+ABLATIONS = [  # what to press, before that what to take back, and what it means
+    ("x and x", "", "sees x and x", Ablations("image_twice")),
+    ("x̂ and x, swapped", "", "sees x̂ and x, swapped", Ablations("swapped")),
+    ("1", "x and x̂", "skip 1 zero", Ablations(skips_off=(1,))),
+    ("5", "1", "skip 5 zero", Ablations(skips_off=(5,))),
 ]
 
 
@@ -215,19 +215,19 @@ def test_each_switch_says_what_it_changes_in_map_and_score(tab: Inside, home: Pa
     expect(main).to_contain_text("Nothing is switched yet", timeout=PATIENCE)
     predictor = Predictor(load_checkpoint(home / ALPHA), device="cpu")
     picture = read_image(home / "datasets" / "tiles" / FIRST_DEFECT)
-    for press, first, told, switches in SWITCHINGS:
+    for press, first, told, ablations in ABLATIONS:
         if first:
             main.get_by_text(first, exact=True).click()
             expect(main).to_contain_text("Nothing is switched yet", timeout=PATIENCE)
         main.get_by_text(press, exact=True).click()
         expect(main).to_contain_text(f"Switched: {told}", timeout=PATIENCE)
-        found = change(predictor.predict(picture), predict_switched(predictor, picture, switches))
+        found = change(predictor.predict(picture), predict_ablated(predictor, picture, ablations))
         expect(main).to_contain_text(f"Score {found.score_before:.4f} → {found.score_after:.4f}")
         expect(main).to_contain_text(f"moves by {found.mean_move:.4f} on average, by {found.largest_move:.4f} at most")
         expect(main.locator(".picture-row img")).to_have_count(2 + 3 + 3)
 
 
-def test_precisions_and_switches_are_compared_over_the_dataset(tab: Inside) -> None:
+def test_precisions_and_ablations_are_compared_over_the_dataset(tab: Inside) -> None:
     main = tab.page.locator("[data-testid=stMain]")
     tab.page.get_by_text("Compute in ").click()
     expect(main).to_contain_text("Switched: in ", timeout=PATIENCE)

@@ -324,9 +324,9 @@ def test_each_goal_moves_the_slider_to_the_stop_it_names(tune: Tune, truth: Trut
     tune.open(kernel_size=5, sensitivity=0.123)
     grid = SettingsGrid.from_maps(truth.maps, truth.masks, truth.labels, kernel_sizes=[5], min_areas=[0])
     for name, work_out in GOALS.items():
-        found = work_out(grid.peaks(5, 0), grid.image_labels, grid.sensitivities)
+        found = work_out(grid.postprocessed_scores(5, 0), grid.image_labels, grid.sensitivities)
         choose_goal(tune, name)
-        assert not isinstance(found, goals.NoChoice)
+        assert not isinstance(found, goals.NoOperatingPoint)
         expect(tune.page.get_by_text(found.reason[:40])).to_be_visible()
         button = tune.page.get_by_role("button", name="Use it", exact=True)
         if button.is_enabled():

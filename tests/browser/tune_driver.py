@@ -18,7 +18,7 @@ from draem_core.inference import Predictor
 from draem_core.metrics import Counts, count
 from draem_core.postprocess import PostProcess
 from draem_core.scoring import score_dataset
-from draem_core.sweep import Figures, ThresholdSweep
+from draem_core.sweep import SweepMetrics, ThresholdSweep
 
 EIGHT = np.ones((3, 3))
 FIRST_VISIT = 120  # s, at most, where a busy machine counts a dataset
@@ -88,7 +88,7 @@ class Truth:
     samples: tuple[Sample, ...]
     maps: np.ndarray
     masks: list[np.ndarray]
-    figures: tuple[Figures, ...]
+    metrics: tuple[SweepMetrics, ...]
 
     @classmethod
     def of(cls, home: Path, checkpoint: str, out: Path) -> "Truth":
@@ -96,8 +96,8 @@ class Truth:
         scored = score_dataset(predictor, open_dataset(home / "datasets/tiles"), out)
         masks = [read_mask(sample, GRID) for sample in scored.samples]
         truths = [mask if mask is not None else np.zeros(GRID, bool) for mask in masks]
-        figures = ThresholdSweep.from_maps(scored.maps, truths).figures
-        return cls(scored.samples, np.array(scored.maps), truths, figures)
+        metrics = ThresholdSweep.from_maps(scored.maps, truths).metrics
+        return cls(scored.samples, np.array(scored.maps), truths, metrics)
 
     @property
     def labels(self) -> np.ndarray:
@@ -129,12 +129,12 @@ class Truth:
             texts[f"{zone}Good"] = str((inside & ~self.labels).sum())
             texts[f"{zone}Share"] = _percent(inside.mean())
         image = count(ng, self.labels)
-        figures = self.figures[setting[1] // 2]
+        metrics = self.metrics[setting[1] // 2]
         values = {f"image-{name}": getattr(image, name) for name in ("f1", "precision", "recall")}
         values |= {"image-falseAlarms": image.false_alarm_rate}
-        values |= {"image-auroc": figures.image_auroc, "image-ap": figures.image_ap, "aupro": figures.aupro}
+        values |= {"image-auroc": metrics.image_auroc, "image-ap": metrics.image_ap, "aupro": metrics.aupro}
         values |= {f"pixel-{name}": getattr(pixel, name) for name in ("f1", "iou", "precision", "recall")}
-        values |= {"pixel-auroc": figures.pixel_auroc, "pixel-ap": figures.pixel_ap}
+        values |= {"pixel-auroc": metrics.pixel_auroc, "pixel-ap": metrics.pixel_ap}
         texts |= {name: _score(value) for name, value in values.items()}
         texts |= {"found": f"{found} of {total}", "blobs": _grouped(blobs), "erased": str(erased)}
         texts |= {"removed": _grouped(raw_blobs - blobs), "removedOf": f"of {_grouped(raw_blobs)}"}

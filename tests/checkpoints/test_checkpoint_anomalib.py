@@ -15,8 +15,8 @@ from draem_core.errors import RecipeError
 from draem_core.evaluation.calibration import normalised_image, normalised_pixel
 from draem_core.inference import network_input
 from draem_core.inference.resize import resize_picture
+from draem_core.inside.ablations import Ablations, predict_ablated
 from draem_core.inside.stages import trace
-from draem_core.inside.switches import Switches, predict_switched
 from draem_core.recipe import Computation, Recipe, check_card, load_recipe, recipe_json, save_recipe
 from draem_core.scoring.keys import network_key
 from draem_core.training.build import new_network
@@ -188,7 +188,7 @@ def test_normalised_pictures_give_the_pipelines_map(tiny_home, tmp_path, order):
     assert np.abs(prediction.anomaly_map - plain.softmax(1)[0, 1].numpy()).max() > 0.05, "without it the map differs"
 
 
-def test_a_normalised_networks_stages_switches_and_recipe_follow(tiny_home, tmp_path):
+def test_a_normalised_networks_stages_ablations_and_recipe_follow(tiny_home, tmp_path):
     model = load_checkpoint(tiny_home / "checkpoints" / "alpha.safetensors").model
     steps = [resize([64, 96], True), step("Normalize", **IMAGENET)]
     torch.save(lightning(model, steps), tmp_path / "model.ckpt")
@@ -203,7 +203,7 @@ def test_a_normalised_networks_stages_switches_and_recipe_follow(tiny_home, tmp_
     expected = checkpoint.card.normalisation.apply(prediction.image).transpose(2, 0, 1)
     np.testing.assert_allclose(joined[:3], expected, atol=1e-6)
     np.testing.assert_array_equal(traced.stage("image").tensor.numpy(), prediction.image.transpose(2, 0, 1))
-    swapped = predict_switched(predictor, picture, Switches(pair="image_twice"))
+    swapped = predict_ablated(predictor, picture, Ablations(pair="image_twice"))
     assert not np.array_equal(swapped.anomaly_map, prediction.anomaly_map)
 
     recipe = Recipe.of(

@@ -168,7 +168,7 @@ def test_good_and_defect_folders_hold_out_every_fifth(tmp_path):
     ]
     assert dataset.warnings == (
         "No train/test split is given: every fifth good picture (2 of 7) tests, the rest train.",
-        "No defect picture has a mask: pixel figures are undefined, image figures are not.",
+        "No defect picture has a mask: pixel metrics are undefined, image metrics are not.",
     )
 
 
@@ -194,7 +194,7 @@ def test_masks_of_several_kinds_in_one_folder_go_to_the_only_picture_of_that_nam
         "hole/3.png": "3_mask.png",
     }
     assert dataset.warnings[1:] == (
-        "2 of 4 defect pictures without a mask, left out of pixel figures: crack/2.png, hole/2.png.",
+        "2 of 4 defect pictures without a mask, left out of pixel metrics: crack/2.png, hole/2.png.",
         "2 masks that fit no picture: masks/2.png, masks/9.png.",
     )
 
@@ -294,7 +294,7 @@ def test_dagm_defects_named_in_labels_txt_only_have_a_missing_mask(tmp_path):
     dataset = open_dataset(root)
     assert [(sample.name, sample.label) for sample in dataset.test] == [("Test/0001.PNG", 1), ("Test/0002.PNG", 1)]
     assert dataset.warnings == (
-        "1 of 2 defect pictures without a mask, left out of pixel figures: Test/0001.PNG.",
+        "1 of 2 defect pictures without a mask, left out of pixel metrics: Test/0001.PNG.",
         "2 pictures in Train are left out: the layout (DAGM 2007) has no place for them.",
     )
 
@@ -417,7 +417,7 @@ def test_missing_empty_and_orphan_masks_are_counted(tmp_path):
     dataset = open_dataset(root)
     assert [sample.mask_path is not None for sample in dataset.test] == [True, False, False]
     assert dataset.warnings == (
-        "2 of 3 defect pictures without a mask, left out of pixel figures: test/crack/1.png, test/crack/2.png.",
+        "2 of 3 defect pictures without a mask, left out of pixel metrics: test/crack/1.png, test/crack/2.png.",
         "1 mask empty (0 bytes) and counted as missing: ground_truth/crack/1_mask.png.",
         "2 masks that fit no picture: ground_truth/crack/9_mask.png, ground_truth/hole/1_mask.png.",
     )
@@ -570,7 +570,7 @@ def test_mask_problems_are_sentences(tmp_path):
     dataset = open_dataset(root)
     assert dataset.warnings == ()
     assert mask_problems(dataset) == [
-        "1 mask that cannot be read, left out of pixel figures: test/crack/3.png.",
+        "1 mask that cannot be read, left out of pixel metrics: test/crack/3.png.",
         "1 mask without a single defect pixel, though the picture is labelled defective: test/crack/1.png.",
         "1 mask of another size than its picture, stretched over it: test/crack/2.png.",
     ]

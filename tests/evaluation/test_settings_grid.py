@@ -100,11 +100,11 @@ def test_two_dots_and_a_bar_by_hand() -> None:
     np.testing.assert_allclose(grid.table(grid.overlap, 1, 0), [1, 1])
 
 
-def test_a_peak_tells_at_which_stops_an_image_is_flagged() -> None:
+def test_a_postprocessed_score_tells_at_which_stops_an_image_is_flagged() -> None:
     maps, truths, labels = random_dataset(11)
     grid = SettingsGrid.from_maps(maps, truths, labels, kernel_sizes=[3], min_areas=AREAS)
     for sensitivity in STOPS[::131]:
-        flagged = grid.peaks(3, 9) > np.float32(1 - sensitivity)
+        flagged = grid.postprocessed_scores(3, 9) > np.float32(1 - sensitivity)
         masks = [PostProcess(sensitivity, 3, 9).apply(one) for one in maps]
         np.testing.assert_array_equal(flagged, [mask.any() for mask in masks])
 

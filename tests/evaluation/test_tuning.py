@@ -13,7 +13,7 @@ from draem_core.errors import Cancelled, DatasetError, ScoringError
 from draem_core.evaluation.settings_grid import SettingsGrid
 from draem_core.evaluation.tuning import TuningSet, count_settings
 from draem_core.scoring import ScoredDataset, score_dataset
-from draem_core.sweep import Figures, ThresholdSweep
+from draem_core.sweep import SweepMetrics, ThresholdSweep
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +34,14 @@ def tuning(scored: ScoredDataset, place: tuple[Path, Path]) -> TuningSet:
     return count_settings(scored, place[1])
 
 
-def whole(scored: ScoredDataset, samples: tuple) -> tuple[SettingsGrid, tuple[Figures, ...]]:
+def whole(scored: ScoredDataset, samples: tuple) -> tuple[SettingsGrid, tuple[SweepMetrics, ...]]:
     """Count without shares, threads or files."""
     rows = [scored.samples.index(sample) for sample in samples]
     maps = [scored.maps[row] for row in rows]
     truths = [read_mask(sample, scored.maps.shape[1:]) for sample in samples]
     labels = [bool(sample.label) for sample in samples]
     sweep = ThresholdSweep.from_maps(maps, truths, labels=labels)
-    return SettingsGrid.from_maps(maps, truths, labels), sweep.figures
+    return SettingsGrid.from_maps(maps, truths, labels), sweep.metrics
 
 
 def assert_same(grid: SettingsGrid, other: SettingsGrid) -> None:
@@ -50,20 +50,20 @@ def assert_same(grid: SettingsGrid, other: SettingsGrid) -> None:
         np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-12, err_msg=field.name)
 
 
-def numbers(figures: tuple[Figures, ...]) -> np.ndarray:
-    return np.array([[*one.values()] for one in (flat(figure) for figure in figures)], float)
+def numbers(metrics: tuple[SweepMetrics, ...]) -> np.ndarray:
+    return np.array([[*one.values()] for one in (flat(metric) for metric in metrics)], float)
 
 
-def flat(figures: Figures) -> dict[str, float]:
-    values = asdict(figures)
+def flat(metrics: SweepMetrics) -> dict[str, float]:
+    values = asdict(metrics)
     f1max = {f"{name} {part}": value for name in ("pixel_f1max", "image_f1max") for part, value in values[name].items()}
     return {name: value for name, value in values.items() if not isinstance(value, dict)} | f1max
 
 
 def test_counts_are_those_of_the_whole(scored: ScoredDataset, tuning: TuningSet) -> None:
-    grid, figures = whole(scored, tuning.samples)
+    grid, metrics = whole(scored, tuning.samples)
     assert_same(tuning.grid, grid)
-    np.testing.assert_allclose(numbers(tuning.figures), numbers(figures), rtol=1e-12)
+    np.testing.assert_allclose(numbers(tuning.metrics), numbers(metrics), rtol=1e-12)
     assert tuning.samples == scored.samples
     assert tuning.unlabelled == 0
     np.testing.assert_array_equal(tuning.rows, np.arange(9))
@@ -79,7 +79,7 @@ def test_a_second_call_reads_what_the_first_one_counted(
     told: list[tuple[int, int]] = []
     again = count_settings(scored, place[1], on_progress=lambda done, total: told.append((done, total)))
     assert_same(again.grid, tuning.grid)
-    np.testing.assert_array_equal(numbers(again.figures), numbers(tuning.figures))
+    np.testing.assert_array_equal(numbers(again.metrics), numbers(tuning.metrics))
     assert again.grid.kernel_sizes == tuning.grid.kernel_sizes
     assert again.grid.min_areas == tuning.grid.min_areas
     assert again.grid.at(0.5, 3, 4) == tuning.grid.at(0.5, 3, 4)
@@ -224,6 +224,6 @@ def test_the_rule_for_masks_is_known_to_the_counts_and_to_the_results(tmp_path: 
         assert (out / ("counts.npz" if rule == "nearest" else "counts_any.npz")).exists()
     everything = sets["nearest"].grid.at(1.0, 1, 0)
     assert (everything.regions_found, everything.regions_total) == (0, 1)  # nothing finds it
-    assert (sets["any"].grid.at(1.0, 1, 0).regions_found, sets["nearest"].figures[0].aupro) == (1, 0.0)
+    assert (sets["any"].grid.at(1.0, 1, 0).regions_found, sets["nearest"].metrics[0].aupro) == (1, 0.0)
     again = score_dataset(BrightnessPredictor(), dataset, out)
     assert again.metrics == results["nearest"].metrics

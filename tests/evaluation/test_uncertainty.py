@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from draem_core.evaluation.uncertainty import _resampled_auroc, bootstrap_auroc, bootstrap_counts, cautions, split_half
 from draem_core.metrics import Counts, Ranking
 
-FIGURES = ["f1", "precision", "recall", "iou", "false_alarm_rate", "accuracy"]
+METRICS = ["f1", "precision", "recall", "iou", "false_alarm_rate", "accuracy"]
 COUNTS = st.builds(Counts, *[st.integers(0, 30)] * 4)
 
 
@@ -38,18 +38,18 @@ def test_narrower_with_more_images_and_with_a_lower_level():
 
 
 @settings(max_examples=60, deadline=None)
-@given(COUNTS, st.sampled_from(FIGURES))
-def test_an_interval_holds_its_figure_or_says_why_not(counts, figure):
-    interval = bootstrap_counts(counts, figure, replicates=500)
-    value = getattr(counts, figure)
+@given(COUNTS, st.sampled_from(METRICS))
+def test_an_interval_holds_its_metric_or_says_why_not(counts, metric):
+    interval = bootstrap_counts(counts, metric, replicates=500)
+    value = getattr(counts, metric)
     if np.isnan(value):
         assert np.isnan(interval.low)
         assert np.isnan(interval.high)
         assert interval.undefined == 500
-        assert interval.note == f"Undefined: {counts.undefined_reason(figure)}."
+        assert interval.note == f"Undefined: {counts.undefined_reason(metric)}."
         return
     assert 0 <= interval.low <= value <= interval.high <= 1
-    assert interval == bootstrap_counts(counts, figure, replicates=500)
+    assert interval == bootstrap_counts(counts, metric, replicates=500)
     assert (interval.low == interval.high) == ("Resampling never moves it" in interval.note)
 
 
@@ -57,12 +57,12 @@ def test_replicates_without_a_denominator_are_left_out_and_counted():
     # One defect image of two: a quarter of the resamples hold none, so their recall is undefined.
     interval = bootstrap_counts(Counts(1, 0, 0, 1), "recall", replicates=4000)
     assert interval.undefined == pytest.approx(1000, abs=100)
-    assert f"{interval.undefined:,} of 4,000 replicates left the figure undefined" in interval.note
+    assert f"{interval.undefined:,} of 4,000 replicates left the metric undefined" in interval.note
     assert (interval.low, interval.high) == (1, 1)
 
 
 @pytest.mark.parametrize(
-    ("counts", "figure", "bound"),
+    ("counts", "metric", "bound"),
     [
         # With no miss among 10, a share of 0.259 misses still has a chance of 0.741^10 = 5 %.
         (Counts(10, 0, 0, 5), "recall", "the 10 images that it counts only show that it is at least 0.741 (95 %)"),
@@ -72,9 +72,9 @@ def test_replicates_without_a_denominator_are_left_out_and_counted():
         (Counts(0, 0, 1, 3), "recall", "the 1 image that it counts only show that it is at most 0.950"),
     ],
 )
-def test_a_figure_without_a_single_error_is_not_taken_for_certain(counts, figure, bound):
-    interval = bootstrap_counts(counts, figure)
-    assert interval.low == interval.high == getattr(counts, figure)
+def test_a_metric_without_a_single_error_is_not_taken_for_certain(counts, metric, bound):
+    interval = bootstrap_counts(counts, metric)
+    assert interval.low == interval.high == getattr(counts, metric)
     assert bound in interval.note
 
 
@@ -144,7 +144,7 @@ def test_large_sets_are_drawn_in_parts():
 
 
 def test_wrong_arguments_are_refused():
-    with pytest.raises(ValueError, match="no figure 'beauty'"):
+    with pytest.raises(ValueError, match="no metric 'beauty'"):
         bootstrap_counts(Counts(1, 1, 1, 1), "beauty")
     with pytest.raises(ValueError, match="replicates is 0"):
         bootstrap_auroc(np.ones(2), np.array([True, False]), replicates=0)
@@ -179,7 +179,7 @@ def test_halves_differ_by_seed_and_stay_the_same_for_ever():
     first = split_half(labels, kinds)
     assert first.tolist() == split_half(labels, kinds).tolist()
     assert len({tuple(split_half(labels, kinds, seed=seed).tolist()) for seed in range(20)}) > 5
-    # Pinned: a saved tune/check figure must stay true to its images in later versions.
+    # Pinned: a saved tune/check metric must stay true to its images in later versions.
     named = split_half(labels, kinds, [f"{i}.png" for i in range(8)])
     assert named.tolist() == [True, False, True, False, False, True, True, False]
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import nn
 
 from draem_core import Card, Checkpoint, DraemError, Predictor, load_checkpoint
+from draem_core.errors import NonFiniteError
 from draem_core.inference import image_score
 from draem_core.inference.resize import resize_picture
 from draem_core.methods.draem import Draem
@@ -91,6 +92,21 @@ def test_image_scores_by_hand():
     assert image_score(anomaly_map, "max") == pytest.approx(0.882)
     assert image_score(anomaly_map, "max_of_mean21") == pytest.approx(0.882 / 441)
     assert image_score(torch.ones(64, 64), "max_of_mean21") == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_an_error_unless_asked_for(broken):
+    made = Predictor(checkpoint(), "cpu", "float32")
+    with made.borrow_network() as network:
+        hook = network.register_forward_hook(lambda _, __, outputs: (outputs[0], outputs[1] * broken))
+        with pytest.raises(NonFiniteError, match=r"gives no finite numbers for part\.png: .*, or float32 is too short"):
+            made.predict(picture(), "part.png")
+        with pytest.raises(NonFiniteError, match="for this picture"):
+            made.predict_batch([picture()])
+        (raw,) = made.predict_batch([picture()], check_finite=False)
+        assert not np.isfinite(raw.logits).any()
+        hook.remove()
+    assert np.isfinite(made.predict(picture()).logits).all()
 
 
 def test_a_batch_changes_nothing_to_the_last_bit(predictor):

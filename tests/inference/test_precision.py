@@ -6,7 +6,7 @@ from torch import nn
 
 from draem_core.errors import DraemError
 from draem_core.inference import precision
-from draem_core.inference.precision import check_picture, prepare_network, short_floats
+from draem_core.inference.precision import check_picture, half_dtypes, prepare_network
 from draem_core.methods.draem import Draem, fused
 
 CPU = torch.device("cpu")
@@ -71,7 +71,7 @@ def test_a_float_that_overflows_is_not_taken(monkeypatch, part, onednn):
     block = model.reconstructive_subnetwork.encoder.block2
     getattr(block[0], part).mul_(1e8)  # float16 ends at 65504
     block[3].weight *= 1e-8
-    monkeypatch.setattr(precision, "short_floats", lambda device: ("float16",))
+    monkeypatch.setattr(precision, "half_dtypes", lambda device: ("float16",))
     prepared = prepare_network(model, SIZE, CPU)
     assert prepared.precision == "float32"
     assert "with float16 the result is not finite" in prepared.note
@@ -122,7 +122,7 @@ def test_an_unknown_float_is_refused_in_a_sentence():
         prepare_network(calm_network(), SIZE, CPU, "int8")
 
 
-def test_the_careful_form_is_tried_before_a_float_is_refused(monkeypatch):
+def test_the_high_accuracy_form_is_tried_before_a_float_is_refused(monkeypatch):
     tried = []
     real = precision.fast_copy
     monkeypatch.setattr(precision, "fast_copy", lambda *form: tried.append(form[1:3]) or real(*form))
@@ -142,7 +142,7 @@ def test_the_careful_form_is_tried_before_a_float_is_refused(monkeypatch):
 )
 def test_short_floats_of_each_device(monkeypatch, device, quick_bfloat16, expected):
     monkeypatch.setattr(precision, "has_fast_bfloat16", lambda device: quick_bfloat16)
-    assert short_floats(torch.device(device)) == expected
+    assert half_dtypes(torch.device(device)) == expected
 
 
 def test_the_check_picture_is_a_picture_and_always_the_same():

@@ -1,4 +1,4 @@
-"""The quick copy of a network computes what the network computes."""
+"""The fast copy of a network computes what the network computes."""
 
 import copy
 
@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from draem_core.methods.draem import Draem, fused
 from draem_core.methods.draem.fast import fast_copy
-from draem_core.methods.draem.fused import FusedConv, TwoWordConv, onednn_convolves, round_keeping_sums
-from draem_core.methods.draem.low_res_upconv import CoarseUpConv, spreading
+from draem_core.methods.draem.fused import FusedConv, SplitPrecisionConv, onednn_convolves, round_keeping_sums
+from draem_core.methods.draem.low_res_upconv import LowResUpConv, interpolation_matrix
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -48,37 +48,39 @@ def test_in_float32_it_gives_the_same(sspcab):
 
 
 @pytest.mark.parametrize("sspcab", [False, True])
-@pytest.mark.parametrize("careful", [False, True])
-def test_in_bfloat16_it_comes_within_a_hundredth(sspcab, careful):
+@pytest.mark.parametrize("high_accuracy", [False, True])
+def test_in_bfloat16_it_comes_within_a_hundredth(sspcab, high_accuracy):
     model = network(sspcab)
-    expected, found = outputs(model, picture()), outputs(fast_copy(model, torch.bfloat16, careful), picture())
+    expected, found = outputs(model, picture()), outputs(fast_copy(model, torch.bfloat16, high_accuracy), picture())
     assert found.dtype == torch.float32
     assert 0 < (found - expected).abs().max() < 0.01 * expected.abs().max()
 
 
-def test_careful_comes_closer():
+def test_high_accuracy_comes_closer():
     model = network()
     expected = outputs(model, picture())
-    quick, careful = (outputs(fast_copy(model, torch.bfloat16, careful), picture()) for careful in (False, True))
-    assert (careful - expected).abs().mean() < 0.7 * (quick - expected).abs().mean()
+    fast, accurate = (
+        outputs(fast_copy(model, torch.bfloat16, high_accuracy), picture()) for high_accuracy in (False, True)
+    )
+    assert (accurate - expected).abs().mean() < 0.7 * (fast - expected).abs().mean()
 
 
 def test_another_size_than_the_first_is_right_too():
     model = network()
-    quick = fast_copy(model, torch.float32)
-    outputs(quick, picture(64, 64))  # packs the weights for this size
-    torch.testing.assert_close(outputs(quick, picture(32, 96)), outputs(model, picture(32, 96)), atol=1e-5, rtol=1e-4)
+    fast = fast_copy(model, torch.float32)
+    outputs(fast, picture(64, 64))  # packs the weights for this size
+    torch.testing.assert_close(outputs(fast, picture(32, 96)), outputs(model, picture(32, 96)), atol=1e-5, rtol=1e-4)
 
 
 def test_model_and_copy_do_not_touch_each_other():
     model = network()
     before = copy.deepcopy(model.state_dict())
-    quick = fast_copy(model, torch.float32)
-    expected = outputs(quick, picture())
+    fast = fast_copy(model, torch.float32)
+    expected = outputs(fast, picture())
     torch.testing.assert_close(dict(model.state_dict()), dict(before), rtol=0, atol=0)
     for tensor in model.state_dict().values():
         tensor.zero_()
-    torch.testing.assert_close(outputs(quick, picture()), expected, rtol=0, atol=0)
+    torch.testing.assert_close(outputs(fast, picture()), expected, rtol=0, atol=0)
 
 
 def test_batch_norm_folds_by_hand():
@@ -127,7 +129,7 @@ def test_two_words_are_nearly_float32():
     image = picture(16, 16)
     exact = F.conv2d(image.double(), weight.double(), bias.double(), padding=1)
     with torch.inference_mode():
-        found = TwoWordConv(weight, bias, relu=False, dtype=torch.bfloat16)(image)
+        found = SplitPrecisionConv(weight, bias, relu=False, dtype=torch.bfloat16)(image)
         single = FusedConv(weight.bfloat16(), bias, relu=False)(image)
     assert found.dtype == torch.bfloat16
     # what is left is the result's own rounding, at most half of its last digit
@@ -143,7 +145,7 @@ def test_upsampling_may_come_after_the_convolution(height, width):
     fine = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=True)
     expected = F.conv2d(fine, weight, bias, padding=1).relu()
     with torch.inference_mode():
-        found = CoarseUpConv(weight, bias)(features)
+        found = LowResUpConv(weight, bias)(features)
     assert found.shape == (2, 5, 2 * height, 2 * width)
     # neighbours' shares are rounded to 1/256 on purpose
     torch.testing.assert_close(found, expected, atol=9 * 6 / 256, rtol=0)
@@ -153,22 +155,22 @@ def test_upsampling_may_come_after_the_convolution(height, width):
 def test_spreading_a_line_of_two_by_hand():
     # upsampled with corners aligned, (a, b) becomes a, (2a + b)/3, (a + 2b)/3, b; thirds become 85/256 and 171/256
     third = 85 / 256
-    middle_tap = spreading(2)[:, 1::3]
+    middle_tap = interpolation_matrix(2)[:, 1::3]
     assert middle_tap.tolist() == [[1, 0], [1 - third, third], [third, 1 - third], [0, 1]]
     # the tap before sees the line one place to the right, with a zero at the border
-    assert spreading(2)[:, 0::3].tolist() == [[0, 0], [1, 0], [1 - third, third], [third, 1 - third]]
+    assert interpolation_matrix(2)[:, 0::3].tolist() == [[0, 0], [1, 0], [1 - third, third], [third, 1 - third]]
 
 
 def test_a_wide_network_uses_it_and_stays_right():
     torch.manual_seed(0)
     model = Draem((64, 4)).eval().requires_grad_(False)
-    quick = fast_copy(model, torch.bfloat16)
-    assert any(isinstance(layer, CoarseUpConv) for layer in quick.modules())
+    fast = fast_copy(model, torch.bfloat16)
+    assert any(isinstance(layer, LowResUpConv) for layer in fast.modules())
     assert not any(
-        isinstance(layer, CoarseUpConv) for layer in fast_copy(model, torch.bfloat16, careful=True).modules()
+        isinstance(layer, LowResUpConv) for layer in fast_copy(model, torch.bfloat16, high_accuracy=True).modules()
     )
     expected = outputs(model, picture())
-    assert (outputs(quick, picture()) - expected).abs().max() < 0.01 * expected.abs().max()
+    assert (outputs(fast, picture()) - expected).abs().max() < 0.01 * expected.abs().max()
 
 
 @pytest.fixture
@@ -243,7 +245,7 @@ def test_the_machine_is_asked_once(monkeypatch, asked_anew):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("width", [6, 64])  # the wider one holds a CoarseUpConv
+@pytest.mark.parametrize("width", [6, 64])  # the wider one holds a LowResUpConv
 def test_a_whole_network_is_as_right_without_onednn(monkeypatch, dtype, width):
     torch.manual_seed(0)
     model = Draem((width, 4)).eval().requires_grad_(False)

@@ -19,9 +19,9 @@ from tiny_home import FIRST_DEFECT, GRID, PICTURE, predict
 from draem_core import Predictor, load_checkpoint, metrics, read_image
 from draem_core.data.datasets import open_dataset, read_mask
 from draem_core.errors import Cancelled
-from draem_core.inside.over_dataset import AS_IT_IS, DIFFERENCE, SWITCHED, compare_over_dataset
+from draem_core.inside.ablations import Ablations, difference_map, predict_ablated
+from draem_core.inside.over_dataset import ABLATED, AS_IT_IS, DIFFERENCE, compare_over_dataset
 from draem_core.inside.stages import trace
-from draem_core.inside.switches import Switches, difference_map, predict_switched
 from pages._ui.common import library
 from pages._ui.common.jobs import Jobs
 from pages._ui.components.inside_view.brushes import Brushes, make_brushes
@@ -237,7 +237,7 @@ def test_aurocs_over_the_dataset(home: Path) -> None:
     samples = open_dataset(home / TILES).test
     steps: list[tuple[int, int]] = []
     found = compare_over_dataset(
-        predictor, samples, Switches("swapped"), on_progress=lambda done, total: steps.append((done, total))
+        predictor, samples, Ablations("swapped"), on_progress=lambda done, total: steps.append((done, total))
     )
     predictions = [predictor.predict(read_image(one.path)) for one in samples]
     labels = np.array([one.label for one in samples])
@@ -246,12 +246,12 @@ def test_aurocs_over_the_dataset(home: Path) -> None:
         AS_IT_IS: [one.anomaly_map for one in predictions],
         DIFFERENCE: [np.clip(difference_map(one), 0, 1) for one in predictions],
     }
-    assert set(found.figures) == {AS_IT_IS, DIFFERENCE, SWITCHED}
+    assert set(found.metrics) == {AS_IT_IS, DIFFERENCE, ABLATED}
     assert steps[-1] == (len(samples), len(samples))
     for name, of_name in maps.items():
         scores = np.array([one.max() for one in of_name])
-        assert found.figures[name].image_auroc == pytest.approx(metrics.image_auroc(scores, labels))
-        assert found.figures[name].pixel_auroc == pytest.approx(metrics.pixel_auroc(of_name, truths), abs=1e-3)
+        assert found.metrics[name].image_auroc == pytest.approx(metrics.image_auroc(scores, labels))
+        assert found.metrics[name].pixel_auroc == pytest.approx(metrics.pixel_auroc(of_name, truths), abs=1e-3)
     with pytest.raises(Cancelled, match="after 0 of"):
         compare_over_dataset(predictor, samples, cancelled=lambda: True)
 
@@ -267,13 +267,13 @@ def test_a_comparison_outlives_the_opening_of_its_dataset_and_not_a_change_of_a_
 
 
 def test_aurocs_by_another_predictor(home: Path) -> None:
-    """The page passes the same checkpoint in another precision; another checkpoint's figures are easier to tell."""
+    """The page passes the same checkpoint in another precision; another checkpoint's metrics are easier to tell."""
     plain, other = (Predictor(load_checkpoint(home / f"checkpoints/{name}.safetensors")) for name in ("alpha", "beta"))
     samples = open_dataset(home / TILES).test
-    found = compare_over_dataset(plain, samples, Switches("image_twice"), switched_predictor=other).figures
-    maps = [predict_switched(other, read_image(one.path), Switches("image_twice")).anomaly_map for one in samples]
+    found = compare_over_dataset(plain, samples, Ablations("image_twice"), ablated_predictor=other).metrics
+    maps = [predict_ablated(other, read_image(one.path), Ablations("image_twice")).anomaly_map for one in samples]
     truths = [mask for one in samples if (mask := read_mask(one, GRID)) is not None]
-    assert found[SWITCHED].pixel_auroc == pytest.approx(metrics.pixel_auroc(maps, truths), abs=1e-3)
-    assert abs(found[SWITCHED].pixel_auroc - found[AS_IT_IS].pixel_auroc) > 0.01
-    assert found[AS_IT_IS] == compare_over_dataset(plain, samples).figures[AS_IT_IS]
-    assert SWITCHED in compare_over_dataset(plain, samples[:2], switched_predictor=other).figures
+    assert found[ABLATED].pixel_auroc == pytest.approx(metrics.pixel_auroc(maps, truths), abs=1e-3)
+    assert abs(found[ABLATED].pixel_auroc - found[AS_IT_IS].pixel_auroc) > 0.01
+    assert found[AS_IT_IS] == compare_over_dataset(plain, samples).metrics[AS_IT_IS]
+    assert ABLATED in compare_over_dataset(plain, samples[:2], ablated_predictor=other).metrics

@@ -16,7 +16,7 @@ from tiny_home import GRID, PICTURE
 
 from draem_core import PostProcess, Predictor, load_checkpoint, read_image
 from draem_core.data.datasets import open_dataset
-from draem_core.inside.switches import difference_map
+from draem_core.inside.ablations import difference_map
 from draem_core.synthesis.sample import Hand
 from pages._ui import texts
 from pages._ui.common import library

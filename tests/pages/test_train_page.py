@@ -14,12 +14,11 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from draem_core.durations import spoken_time
+from draem_core.formatting import counted, duration
 from draem_core.launch.launcher import Launcher, as_toml
 from draem_core.launch.queue import Ticket
 from draem_core.training.config import ConfigError, TrainConfig
 from draem_core.training.reports import STEP_COLUMNS
-from pages._ui.common.formatting import counted
 from pages._ui.train import form
 from pages._ui.train.defaults import first_try, free_name
 from pages._ui.train.form import BUILT_IN, MEANING, below_roots
@@ -295,7 +294,7 @@ def test_names_are_made_up_that_are_free(tmp_path: Path) -> None:
 
 
 def test_times_are_spoken() -> None:
-    spoken = [spoken_time(seconds) for seconds in (0, 40.4, 89, 90, 600, 3599, 11_100, 90_000, 187_300)]
+    spoken = [duration(seconds) for seconds in (0, 40.4, 89, 90, 600, 3599, 11_100, 90_000, 187_300)]
     assert spoken == [
         "about 1 s",
         "about 40 s",

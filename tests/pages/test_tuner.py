@@ -26,10 +26,10 @@ def maps() -> tuple[list[np.ndarray], list[np.ndarray]]:
     return [rng.random(truth.shape, np.float32), np.where(truth, 0.9, 0.3).astype(np.float32)], [truth & False, truth]
 
 
-def grid_and_figures() -> tuple:
+def grid_and_metrics() -> tuple:
     dataset = maps()
     grid = SettingsGrid.from_maps(*dataset, kernel_sizes=KERNELS, min_areas=AREAS, sensitivities=STOPS)
-    return grid, ThresholdSweep.from_maps(*dataset, kernel_sizes=KERNELS).figures
+    return grid, ThresholdSweep.from_maps(*dataset, kernel_sizes=KERNELS).metrics
 
 
 def unpacked(payload: bytes) -> tuple[dict, dict[str, np.ndarray]]:
@@ -44,8 +44,8 @@ def sum_up(table: np.ndarray) -> np.ndarray:
 
 
 def test_the_tables_come_back_as_counts_of_every_setting() -> None:
-    grid, figures = grid_and_figures()
-    header, arrays = unpacked(pack("tiles", grid, figures, ENTRIES, "d"))
+    grid, metrics = grid_and_metrics()
+    header, arrays = unpacked(pack("tiles", grid, metrics, ENTRIES, "d"))
     shape = (len(KERNELS), len(AREAS), STOPS.size + 1)
     np.testing.assert_array_equal(arrays["sensitivities"], STOPS)
     assert (header["kernelSizes"], header["minAreas"]) == ([*KERNELS], [*AREAS])
@@ -67,29 +67,29 @@ def test_the_tables_come_back_as_counts_of_every_setting() -> None:
 
 
 def test_images_and_figures_travel_as_plain_text_and_numbers() -> None:
-    grid, figures = grid_and_figures()
-    nothing = replace(figures[0], pixel_auroc=float("nan"))
-    header, _ = unpacked(pack('tiles "1"', grid, (nothing, figures[1]), ENTRIES, "d"))
+    grid, metrics = grid_and_metrics()
+    nothing = replace(metrics[0], pixel_auroc=float("nan"))
+    header, _ = unpacked(pack('tiles "1"', grid, (nothing, metrics[1]), ENTRIES, "d"))
     assert header["title"] == 'tiles "1"'
     assert header["images"][0] == {"name": "test/good/é 0.png", "kind": "good", "thumbnail": ""}
-    assert header["figures"][0]["pixel_auroc"] is None
-    assert header["figures"][1]["pixel_auroc"] == figures[1].pixel_auroc
-    assert header["figures"][1]["image_f1max"] == figures[1].image_f1max.f1
+    assert header["metrics"][0]["pixel_auroc"] is None
+    assert header["metrics"][1]["pixel_auroc"] == metrics[1].pixel_auroc
+    assert header["metrics"][1]["image_f1max"] == metrics[1].image_f1max.f1
 
 
 def test_more_pixels_than_32_bits_count_are_sent_as_floats() -> None:
-    grid, figures = grid_and_figures()
+    grid, metrics = grid_and_metrics()
     many = replace(grid, good_pixels=grid.good_pixels * 2**31, good_total=grid.good_total * 2**31)
-    _, arrays = unpacked(pack("tiles", many, figures, ENTRIES, "d"))
+    _, arrays = unpacked(pack("tiles", many, metrics, ENTRIES, "d"))
     np.testing.assert_array_equal(arrays["goodPixels"], many.good_pixels)
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    grid, figures = grid_and_figures()
-    with pytest.raises(ValueError, match="1 figures and 2 entries"):
-        pack("tiles", grid, figures[:1], ENTRIES, "d")
-    with pytest.raises(ValueError, match="2 figures and 1 entries"):
-        pack("tiles", grid, figures, ENTRIES[:1], "d")
+    grid, metrics = grid_and_metrics()
+    with pytest.raises(ValueError, match="1 metrics and 2 entries"):
+        pack("tiles", grid, metrics[:1], ENTRIES, "d")
+    with pytest.raises(ValueError, match="2 metrics and 1 entries"):
+        pack("tiles", grid, metrics, ENTRIES[:1], "d")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_an_unsure_zone_never_ends_before_ng_begins() -> None:
 
 
 def test_settings_between_stops_move_to_the_nearest() -> None:
-    grid, _ = grid_and_figures()
+    grid, _ = grid_and_metrics()
     between = TunerSettings(
         sensitivity=0.81, min_area=5, unsure_sensitivity=0.3, saved_sensitivity=0.51, saved_min_area=2500
     )
@@ -122,11 +122,13 @@ def test_settings_between_stops_move_to_the_nearest() -> None:
 
 def test_every_stop_gives_the_masks_of_the_recipe() -> None:
     """What the page counts at a stop is what PostProcess, and so a recipe, makes of the maps."""
-    grid, _ = grid_and_figures()
+    grid, _ = grid_and_metrics()
     for sensitivity in STOPS:
         setting = TunerSettings(sensitivity=float(sensitivity)).at_stops(grid)
         masks = [PostProcess(setting.sensitivity, 3, 0).apply(one) for one in maps()[0]]
-        np.testing.assert_array_equal(grid.peaks(3, 0) > setting.threshold, [mask.any() for mask in masks])
+        np.testing.assert_array_equal(
+            grid.postprocessed_scores(3, 0) > setting.threshold, [mask.any() for mask in masks]
+        )
 
 
 def test_a_link_is_read_field_by_field() -> None:

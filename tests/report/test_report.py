@@ -101,8 +101,8 @@ def test_counts_that_a_reader_can_check():
     # missed by 0.5; by 0.125 an unsure defect and a false alarm; right by 0.125, by 0.625, by any margin
     assert report.most_wrong(10) == [5, 1, 4, 3, 0, 2]
     assert report.most_wrong(1) == [5]
-    unlabelled = [ReportImage(str(peak), "", None, peak, peak) for peak in (0.1, 0.9, 0.5)]
-    assert make(unlabelled).most_wrong(2) == [1, 2], "without labels: the highest peaks"
+    unlabelled = [ReportImage(str(score), "", None, score, score) for score in (0.1, 0.9, 0.5)]
+    assert make(unlabelled).most_wrong(2) == [1, 2], "without labels: the highest scores"
 
 
 def test_csv_keeps_numbers_as_numbers():
@@ -110,7 +110,9 @@ def test_csv_keeps_numbers_as_numbers():
     assert [row["file"] for row in rows] == [image.name for image in IMAGES]
     assert [row["zone"] for row in rows] == list(make().zones)
     assert [row["label"] for row in rows] == ["0", "0", "0", "1", "1", "1", ""]
-    assert [float(row["peak"]) if row["peak"] else -np.inf for row in rows] == [image.peak for image in IMAGES]
+    assert [float(row["peak"]) if row["peak"] else -np.inf for row in rows] == [
+        image.postprocessed_score for image in IMAGES
+    ]
     assert {row["normalised_peak"] for row in rows} == {""}
     calibration = Calibration(pixel_threshold=0.5, pixel_min=0.0, pixel_max=1.0)
     calibrated = make(card=CARD.model_copy(update={"calibration": calibration}))

@@ -1,4 +1,4 @@
-"""Scoring a dataset: what is written, what is skipped, and figures that agree with scikit-learn."""
+"""Scoring a dataset: what is written, what is skipped, and metrics that agree with scikit-learn."""
 
 import json
 import os
@@ -58,14 +58,14 @@ def test_figures_agree_with_scikit_learn(scored):
     for index in range(4):
         truth[4 + index, 5 : 12 + index, 8:20] = True
     labels = np.array([0] * 4 + [1] * 4)
-    pixels, figures = np.asarray(scored.maps).ravel(), scored.metrics
-    assert figures["pixel_auroc"] == pytest.approx(roc_auc_score(truth.ravel(), pixels), abs=1e-9)
-    assert figures["pixel_ap"] == pytest.approx(average_precision_score(truth.ravel(), pixels), abs=1e-9)
-    assert figures["image_auroc"] == pytest.approx(roc_auc_score(labels, scored.scores))
-    assert figures["per_defect"]["spot"]["images"] == 4
-    assert figures["per_defect"]["spot"]["pixel_auroc"] == pytest.approx(figures["pixel_auroc"]), "the only kind"
-    assert figures["images"] == 8
-    assert figures["undefined"] == {}
+    pixels, values = np.asarray(scored.maps).ravel(), scored.metrics
+    assert values["pixel_auroc"] == pytest.approx(roc_auc_score(truth.ravel(), pixels), abs=1e-9)
+    assert values["pixel_ap"] == pytest.approx(average_precision_score(truth.ravel(), pixels), abs=1e-9)
+    assert values["image_auroc"] == pytest.approx(roc_auc_score(labels, scored.scores))
+    assert values["per_defect"]["spot"]["images"] == 4
+    assert values["per_defect"]["spot"]["pixel_auroc"] == pytest.approx(values["pixel_auroc"]), "the only kind"
+    assert values["images"] == 8
+    assert values["undefined"] == {}
 
 
 def test_what_is_written_can_be_read_back(scored, tmp_path):
@@ -76,12 +76,12 @@ def test_what_is_written_can_be_read_back(scored, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "maps.npy")[:8], scored.maps)
 
 
-def test_without_defects_figures_are_undefined_with_a_reason(category):
+def test_without_defects_metrics_are_undefined_with_a_reason(category):
     good = [sample for sample in open_dataset(category).test if sample.label == 0]
-    figures = measure(good, np.random.default_rng(0).random((5, 32, 32)).astype(np.float32), np.arange(5.0))
-    assert all(figures[name] is None for name in METRIC_NAMES)
-    assert "every image is good" in figures["undefined"]["image"]
-    assert "every pixel is good" in figures["undefined"]["pixel"]
+    values = measure(good, np.random.default_rng(0).random((5, 32, 32)).astype(np.float32), np.arange(5.0))
+    assert all(values[name] is None for name in METRIC_NAMES)
+    assert "every image is good" in values["undefined"]["image"]
+    assert "every pixel is good" in values["undefined"]["pixel"]
 
 
 def test_a_dataset_without_a_readable_picture_is_an_error(category, tmp_path):
@@ -106,7 +106,7 @@ def test_the_command(category, tmp_path):
     assert "Traceback" not in failed.stderr
 
 
-def test_the_command_names_the_rule_for_masks_and_the_figures_of_both(category, tmp_path):
+def test_the_command_names_the_rule_for_masks_and_the_metrics_of_both(category, tmp_path):
     mask = np.zeros((64, 64), np.uint8)
     mask[8:19, 8:19] = 255  # 6 × 6 pixels of the map are touched, 5 × 5 centres lie inside
     for path in (category / "ground_truth/spot").iterdir():
@@ -116,9 +116,9 @@ def test_the_command_names_the_rule_for_masks_and_the_figures_of_both(category, 
     for rule, other in (("nearest", "any"), ("any", "nearest")):
         done = CliRunner().invoke(command_line.app, [*command, "--mask-downscaling", rule])
         assert done.exit_code == 0, done.output
-        figures = json.loads((tmp_path / "out/metrics.json").read_text())
-        assert (figures["mask_downscaling"], figures["other_mask_downscaling"]["rule"]) == (rule, other)
-        both = f"aupro {figures['aupro']:.4f} ({figures['other_mask_downscaling']['aupro']:.4f})"
+        values = json.loads((tmp_path / "out/metrics.json").read_text())
+        assert (values["mask_downscaling"], values["other_mask_downscaling"]["rule"]) == (rule, other)
+        both = f"aupro {values['aupro']:.4f} ({values['other_mask_downscaling']['aupro']:.4f})"
         assert f"by mask downscaling {rule} (and by {other})" in done.output
         assert both in done.output
     assert CliRunner().invoke(command_line.app, [*command, "--mask-downscaling", "bilinear"]).exit_code == 2

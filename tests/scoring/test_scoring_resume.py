@@ -19,7 +19,7 @@ from tiny_home import write_checkpoint
 
 from draem_core import Predictor, load_checkpoint
 from draem_core.data.datasets import open_dataset
-from draem_core.errors import Cancelled, DatasetError, ScoringError
+from draem_core.errors import Cancelled, DatasetError, NonFiniteError, ScoringError
 from draem_core.scoring import ScoredDataset, map_file, results, run, score_dataset, score_key
 from draem_core.types import Prediction
 
@@ -125,7 +125,7 @@ def test_pictures_added_removed_and_renamed(category, tmp_path):
 
 
 def test_a_picture_that_comes_back_after_a_kill_has_its_map(category, tmp_path, monkeypatch):
-    """Killed between the maps and the figures of fewer pictures, the figures of all of them are no longer believed."""
+    """Killed between the maps and the metrics of fewer pictures, the metrics of all of them are no longer believed."""
     score(category, tmp_path / "out")
     picture = category / "test/good/1.png"
     picture.rename(tmp_path / "aside.png")
@@ -139,7 +139,7 @@ def test_a_picture_that_comes_back_after_a_kill_has_its_map(category, tmp_path, 
     assert_same_files(tmp_path / "out", tmp_path / "fresh")
 
 
-def test_a_mask_that_changes_changes_the_figures_only(category, tmp_path):
+def test_a_mask_that_changes_changes_the_metrics_only(category, tmp_path):
     score(category, tmp_path / "out")
     before = json.loads((tmp_path / "out/metrics.json").read_text())
     save(category / "ground_truth/spot/0_mask.png", np.zeros((SIDE, SIDE), np.uint8))
@@ -176,19 +176,17 @@ def test_a_picture_over_the_limit_is_tried_again_when_the_limit_is_raised(catego
     assert len(score(category, tmp_path / "out")) == 9
 
 
-def test_maps_with_nan_are_named_and_left_out(category, tmp_path):
+def test_maps_that_are_not_finite_are_named_and_left_out(category, tmp_path):
     class Diverged(BrightnessPredictor):
-        def _predict(self, picture: np.ndarray) -> Prediction:
-            prediction = super()._predict(picture)
+        def predict(self, picture: np.ndarray, name: str = "") -> Prediction:
+            prediction = super().predict(picture, name)
             if len(self.seen) == 1:
-                prediction.anomaly_map[3, 4] = np.nan
+                raise NonFiniteError(f"no finite numbers for {name}")
             return prediction
 
     predictor = Diverged()
     result = score_dataset(predictor, open_dataset(category), tmp_path / "out")
-    assert result.problems == (
-        "test/good/0.png has a map with NaN and was left out: the network's weights have diverged.",
-    )
+    assert result.problems == ("test/good/0.png was left out: no finite numbers for test/good/0.png",)
     assert len(result.maps) == 8
     assert score(category, tmp_path / "out", predictor=predictor)[9:] == []
 
@@ -205,7 +203,7 @@ def test_another_network_never_mixes_with_the_first(category, tmp_path, change):
     stopped = iter([False, False, True])
     with pytest.raises(Cancelled):
         score_dataset(other, dataset, out, batch_size=2, cancelled=lambda: next(stopped))
-    assert not (out / "metrics.json").exists(), "figures of the first beside maps of the second"
+    assert not (out / "metrics.json").exists(), "metrics of the first beside maps of the second"
     result = score_dataset(other, dataset, out, batch_size=2)
     assert len(other.seen) == 9
     assert len(result.samples) == 9
@@ -294,7 +292,7 @@ def test_a_full_disk_loses_nothing(category, tmp_path, moment):
 def test_a_really_full_disk(category, tmp_path):
     """With a limit on the size of files the system itself refuses; five maps of 4 kB fit."""
     code = (
-        "import resource, sys; sys.path[:0] = ['tests', '.']\n"
+        "import resource, sys; sys.path[:0] = ['tests/scoring', 'tests', '.']\n"
         "from test_scoring_resume import *\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (128 + 5 * 4096, resource.RLIM_INFINITY))\n"
         "try:\n    score(Path(sys.argv[1]), Path(sys.argv[2]))\nexcept ScoringError as error:\n    print(error)\n"
@@ -328,10 +326,10 @@ def test_two_at_once_do_not_write_into_one_folder(category, tmp_path):
     inside, go = threading.Event(), threading.Event()
 
     class Slow(BrightnessPredictor):
-        def predict_batch(self, pictures):
+        def predict(self, picture, name=""):
             inside.set()
             assert go.wait(30)
-            return super().predict_batch(pictures)
+            return super().predict(picture, name)
 
     worker = threading.Thread(target=score, args=(category, tmp_path / "out", Slow()))
     worker.start()
@@ -407,9 +405,9 @@ def test_kill_9_of_the_command(tmp_path):
     class Counting(Predictor):
         pictures = 0
 
-        def predict_batch(self, pictures):
-            self.pictures += len(pictures)
-            return super().predict_batch(pictures)
+        def predict(self, picture, name="", **options):
+            self.pictures += 1
+            return super().predict(picture, name, **options)
 
     predictor = Counting(load_checkpoint(checkpoint), device="cpu", precision="float32")
     resumed = score_dataset(predictor, open_dataset(category), out)
@@ -421,7 +419,7 @@ def test_kill_9_of_the_command(tmp_path):
 
 
 def recorded(out: Path) -> int:
-    """The records that a reader would count in the journal."""
+    """The records that a reader would count in the log."""
     try:
         return sum(line.endswith(b"}") for line in (out / "records.jsonl").read_bytes().split(b"\n")[1:])
     except FileNotFoundError:

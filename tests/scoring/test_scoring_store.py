@@ -1,4 +1,4 @@
-"""The folder of scored pictures on its own: a growing .npy, a journal, and what counts after a kill at any byte."""
+"""The folder of scored pictures on its own: a growing .npy, a log, and what counts after a kill at any byte."""
 
 import io
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draem_core.scoring.journal import Journal, Record
-from draem_core.scoring.keys import Stamp
+from draem_core.disk import Stamp
 from draem_core.scoring.map_file import MapFile, _write_at, checksum, write_maps
+from draem_core.scoring.score_log import Record, ScoreLog
 from draem_core.scoring.store import ScoreStore, exclusive
 
 SHAPE = (3, 5)
@@ -75,31 +75,31 @@ def test_the_checksum_sees_every_value_whatever_the_memory_layout():
     assert checksum(values) != checksum(np.arange(15, dtype=np.float32).reshape(SHAPE))
 
 
-# --- journal ------------------------------------------------------------------------------------------------------
+# --- log ------------------------------------------------------------------------------------------------------
 
 
-def test_a_journal_gives_back_its_records_and_passes_over_torn_lines(tmp_path):
-    journal = Journal(tmp_path / "journal", "key")
-    assert journal.read() is None
-    journal.start()
-    assert journal.read() == []
+def test_a_log_gives_back_its_records_and_leaves_out_torn_lines(tmp_path):
+    log = ScoreLog(tmp_path / "log", "key")
+    assert log.read() is None
+    log.start()
+    assert log.read() == []
     odd = Record('größe "\n\\udcff.png', STAMP, "d", 0.5, score=float(np.float32(0.1)), row=3, checksum=2**32 - 1)
-    journal.append([record_of(0), odd])
-    whole = journal.path.read_bytes()
-    assert journal.read() == [record_of(0), odd]
+    log.append([record_of(0), odd])
+    whole = log.path.read_bytes()
+    assert log.read() == [record_of(0), odd]
     for cut in range(1, 100):
-        journal.path.write_bytes(whole[:-cut])
-        journal.append([record_of(2)])
-        assert journal.read() == [record_of(0), *([odd] if cut == 1 else []), record_of(2)]
-    assert Journal(tmp_path / "journal", "another key").read() is None
+        log.path.write_bytes(whole[:-cut])
+        log.append([record_of(2)])
+        assert log.read() == [record_of(0), *([odd] if cut == 1 else []), record_of(2)]
+    assert ScoreLog(tmp_path / "log", "another key").read() is None
 
 
 @pytest.mark.parametrize("line", [b"{}", b"[]", b"7", b'{"name": "a"}', b"\xff", b'{"name":"a","stamp":3,"digest":""}'])
 def test_lines_that_are_no_record(tmp_path, line):
-    journal = Journal(tmp_path / "journal", "key")
-    journal.start()
-    journal.path.write_bytes(journal.path.read_bytes() + line + b"\n")
-    assert journal.read() == []
+    log = ScoreLog(tmp_path / "log", "key")
+    log.start()
+    log.path.write_bytes(log.path.read_bytes() + line + b"\n")
+    assert log.read() == []
 
 
 # --- store --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The second network: looks at image and repaint together and gives two logits for each pixel (DRAEM, section 3.2).
+"""The second network: sees image and reconstruction and gives two logits for each pixel (DRAEM, section 3.2).
 
 A U-Net with skips. Layer names are those of both upstream code bases.
 """

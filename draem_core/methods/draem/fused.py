@@ -1,4 +1,4 @@
-"""The one layer a quick network is made of: a convolution with everything behind it folded in.
+"""The one layer a fast network is made of: a convolution with everything behind it folded in.
 
 Knows nothing of DRAEM; `draem_core.methods.draem.fast` puts a network together from it.
 """
@@ -35,7 +35,7 @@ class FusedConv(nn.Module):
             convolved = F.conv2d(features, self.weight, self.bias.to(dtype), padding=padding)
         elif onednn_convolves(dtype):
             return self._forward_onednn(features)
-        else:  # F.conv2d in a short float would round the bias too, and takes six times as long on AVX2
+        else:  # F.conv2d in a 16-bit float would round the bias too, and takes six times as long on AVX2
             convolved = F.conv2d(features.float(), self.weight.float(), self.bias, padding=padding).to(dtype)
         return convolved.relu_() if self.relu else convolved
 
@@ -49,19 +49,19 @@ class FusedConv(nn.Module):
         return onednn._convolution_pointwise(features, self.weight, self.bias, *geometry, after, [], "")
 
 
-class TwoWordConv(FusedConv):
-    """A `FusedConv` whose input and weight are each kept as a sum of two short floats, nearly as fine as float32.
+class SplitPrecisionConv(FusedConv):
+    """A `FusedConv` whose input and weight are each kept as a sum of two 16-bit floats, nearly as fine as float32.
 
-    Three times the work, which on a picture's few channels is next to nothing. The product of the two low words is
+    Three times the work, which on a picture's few channels is next to nothing. The product of the two low parts is
     left out.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, relu: bool, dtype: torch.dtype) -> None:
-        high, low = _two_words(weight, dtype)
+        high, low = _split(weight, dtype)
         super().__init__(torch.cat((high, high, low), dim=1), bias, relu)
 
     def forward(self, features: Tensor) -> Tensor:
-        high, low = _two_words(features, self.weight.dtype)
+        high, low = _split(features, self.weight.dtype)
         return super().forward(torch.cat((high, low, high), dim=1))
 
 
@@ -79,7 +79,7 @@ def round_keeping_sums(weight: Tensor, dtype: torch.dtype) -> Tensor:
     return rounded.scatter(-1, smallest, corrected.to(dtype)).reshape(weight.shape)
 
 
-def _two_words(values: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _split(values: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return (high, low) in ``dtype`` with high + low ≈ values."""
     high = values.to(dtype)
     return high, (values - high).to(dtype)

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from draem_core.methods.draem.fused import FusedConv
 
 
-class CoarseUpConv(nn.Module):
-    """2× bilinear upsampling (corners aligned) → conv 3×3 → ReLU: (B, C, h, w) → (B, C', 2h, 2w), in a short float.
+class LowResUpConv(nn.Module):
+    """2× bilinear upsampling (corners aligned) → conv 3×3 → ReLU: (B, C, h, w) → (B, C', 2h, 2w), in a 16-bit float.
 
-    The kernel's nine taps are applied on the coarse grid, as one 1×1 convolution to 9·C' channels. Then each tap's
+    The kernel's nine taps are applied at low resolution, as one 1×1 convolution to 9·C' channels. Then each tap's
     result is upsampled, shifted by its tap and added up, first along the rows, then along the columns: one product
     with a matrix (2w, 3w) and one with (2h, 3h). These cost in proportion to h + w, the convolution to C, so it pays
-    on coarse grids of many channels.
+    on low-resolution grids of many channels.
 
     Args:
         weight: (C', C, 3, 3) in the float to compute in.
@@ -35,21 +35,21 @@ class CoarseUpConv(nn.Module):
         count, _, height, width = features.shape
         tapped = self.taps(features).permute(0, 2, 3, 1)
         outputs = tapped.shape[-1] // 9
-        wide = self._spreading(width, tapped) @ tapped.reshape(count * height, 3 * width, 3 * outputs)
+        wide = self._matrix(width, tapped) @ tapped.reshape(count * height, 3 * width, 3 * outputs)
         rows = wide.view(count, height, 2 * width, 3, outputs).transpose(2, 3)
-        full = self._spreading(height, tapped) @ rows.reshape(count, 3 * height, 2 * width * outputs)
+        full = self._matrix(height, tapped) @ rows.reshape(count, 3 * height, 2 * width * outputs)
         return full.view(count, 2 * height, 2 * width, outputs).relu_().permute(0, 3, 1, 2)
 
-    def _spreading(self, length: int, like: Tensor) -> Tensor:
+    def _matrix(self, length: int, like: Tensor) -> Tensor:
         if length not in self._spread:
-            self._spread[length] = spreading(length).to(like)
+            self._spread[length] = interpolation_matrix(length).to(like)
         return self._spread[length]
 
 
-def spreading(length: int) -> Tensor:
+def interpolation_matrix(length: int) -> Tensor:
     """Return the matrix (2·length, 3·length) that upsamples a line for each of three taps, shifts and adds them.
 
-    Column 3·i + k holds what tap k of coarse pixel i gives to each fine pixel. Shares of neighbours are rounded to
+    Column 3·i + k holds what tap k of low-resolution pixel i gives each fine pixel. Shares of neighbours are rounded to
     1/256, so that bfloat16 and float16 hold both of them exactly and they add up to 1.
     """
     fine = torch.arange(2 * length)

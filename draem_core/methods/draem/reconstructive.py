@@ -1,4 +1,4 @@
-"""The first network: repaints an image as if it were good (Zavrtanik et al., DRAEM, ICCV 2021, section 3.1).
+"""The first network: reconstructs an image as if it were good (Zavrtanik et al., DRAEM, ICCV 2021, section 3.1).
 
 An auto-encoder without skips. Layer names are those of both upstream code bases.
 """

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from draem_core.diagnostics import Finding, diagnose
+from draem_core.formatting import counted
 from draem_core.runs.review import Review
 from pages._ui.common import library
 from pages._ui.common.escaping import literal
@@ -52,7 +53,7 @@ def render_checkpoint_findings(workspace: Workspace) -> None:
 def render_best_epochs(review: Review) -> None:
     """Draw the run's name and the best epoch by each rule, side by side."""
     last = int(review.metrics["epoch"].iloc[-1])
-    epochs = "1 epoch" if last == 1 else f"{last} epochs"
+    epochs = counted(last, "epoch")
     best = review.best_epochs()
     said = "  ·  ".join(f"{literal(rule)}: **{literal(epoch)}**" for rule, epoch in best.items())
     st.markdown(f"**{literal(review.name)}**, {epochs}" + (f". Best epoch by {said}" if best else ""))

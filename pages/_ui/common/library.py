@@ -6,6 +6,7 @@ file is noticed and two sessions never see each other's results. Entries are fro
 
 import base64
 import gc
+import glob
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,9 +31,10 @@ from draem_core.data.depth import depth_note
 from draem_core.data.folders import unreadable_names, unreadable_note
 from draem_core.data.images import read_image, read_with_highest, thumbnail
 from draem_core.data.masks import lost_regions, regions_below_a_pixel
-from draem_core.data.wording import count, is_text
 from draem_core.diagnostics import Figures, Finding, diagnose
-from draem_core.errors import DraemError, ImageError
+from draem_core.disk import Stamp
+from draem_core.errors import ImageError
+from draem_core.formatting import counted, is_text
 from draem_core.inference import Predictor
 from draem_core.inference.precision import Precision
 from draem_core.render import COLORMAP
@@ -41,7 +43,8 @@ from pages._ui.common.byte_cache import MB, cached_by_bytes
 from pages._ui.components.viewer import pack
 from pages._ui.frame.paths import checkpoint_folder, dataset_roots, run_folder, short_name
 
-Signature = tuple[tuple[str, int, int], ...]  # (name, size, modification time) of files
+Signature = tuple[tuple[str, Stamp], ...]  # names and stamps of files
+MaskStamps = tuple[Stamp | None, ...]
 
 EXAMINED = 3  # images of each kind that tell whether a checkpoint has collapsed
 
@@ -115,23 +118,17 @@ def _predictor(checkpoint: str, signature: Signature, device: str, precision: Pr
 
 def _signature(checkpoint: Path) -> Signature:
     """Return name, size and time of the file and of its companions (a pair's other half, other parts, a JSON card)."""
-    companions = sorted(checkpoint.parent.glob(f"{glob_escaped(name_of(checkpoint))}*"))
-    stats = ((path.name, path.stat()) for path in companions if is_text(path.name))
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
-
-
-def glob_escaped(name: str) -> str:
-    """Return ``name`` so that a glob pattern matches it literally."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+    companions = sorted(checkpoint.parent.glob(f"{glob.escape(name_of(checkpoint))}*"))
+    return tuple((path.name, Stamp.of(path)) for path in companions if is_text(path.name))
 
 
 def dataset_picture(sample: Sample) -> Picture:
     """Read a dataset's picture; raises ImageError."""
-    return _dataset_picture(sample, sample.path.stat().st_mtime_ns if sample.path.exists() else 0)
+    return _dataset_picture(sample, Stamp.of_or_none(sample.path))
 
 
 @cached_by_bytes(512 * MB)
-def _dataset_picture(sample: Sample, modified: int) -> Picture:
+def _dataset_picture(sample: Sample, stamp: Stamp | None) -> Picture:
     return _picture(sample.name, *read_with_highest(sample.path), sample)
 
 
@@ -159,13 +156,7 @@ def prediction(predictor: Predictor, picture: Picture) -> Prediction:
 
 @cached_by_bytes(512 * MB, show_spinner="Running the network …")  # 38 MB each at 1024 × 1024
 def _prediction(predictor_key: str, digest: str, _predictor: Predictor, _picture: Picture) -> Prediction:
-    predicted = _predictor.predict(_picture.pixels)
-    if not np.isfinite(predicted.logits).all():
-        raise DraemError(
-            f"{_predictor.card.name} gives no finite numbers for {_picture.name}: its training has diverged, or "
-            f"{_predictor.precision} is too short for it. Pick another checkpoint, or the precision float32."
-        )
-    return predicted
+    return _predictor.predict(_picture.pixels, _picture.name)
 
 
 def findings(checkpoint: Path, predictor: Predictor, dataset: Dataset) -> tuple[Finding, ...]:
@@ -196,16 +187,16 @@ def gt_mask(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
     sample = picture.sample
     if sample is None or sample.label is None:
         return None
-    return _gt_mask(sample, shape, _modified(sample))
+    return _gt_mask(sample, shape, _mask_stamps(sample))
 
 
 @cached_by_bytes(128 * MB)
-def _gt_mask(sample: Sample, shape: tuple[int, int], modified: tuple[int, ...]) -> np.ndarray | None:
+def _gt_mask(sample: Sample, shape: tuple[int, int], stamps: MaskStamps) -> np.ndarray | None:
     return read_mask(sample, shape)
 
 
-def _modified(sample: Sample) -> tuple[int, ...]:
-    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in sample.mask_paths)
+def _mask_stamps(sample: Sample) -> MaskStamps:
+    return tuple(Stamp.of_or_none(path) for path in sample.mask_paths)
 
 
 def grid_notes(picture: Picture, grid: tuple[int, int]) -> tuple[str, ...]:
@@ -219,12 +210,12 @@ def grid_notes(picture: Picture, grid: tuple[int, int]) -> tuple[str, ...]:
         )
     if picture.sample is not None and picture.sample.label == 1:
         with suppress(ImageError):  # told where the mask itself is read
-            notes += _lost_defects(picture.sample, grid, _modified(picture.sample))
+            notes += _lost_defects(picture.sample, grid, _mask_stamps(picture.sample))
     return tuple(notes)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _lost_defects(sample: Sample, grid: tuple[int, int], modified: tuple[int, ...]) -> list[str]:
+def _lost_defects(sample: Sample, grid: tuple[int, int], stamps: MaskStamps) -> list[str]:
     mask = read_full_mask(sample, grid)
     if mask is None:
         return []
@@ -232,11 +223,11 @@ def _lost_defects(sample: Sample, grid: tuple[int, int], modified: tuple[int, ..
     notes = []
     if small:
         notes.append(
-            f"{count(small, 'defect')} of the mask {'is' if small == 1 else 'are'} smaller than one map pixel."
+            f"{counted(small, 'defect')} of the mask {'is' if small == 1 else 'are'} smaller than one map pixel."
         )
     if lost:
         notes.append(
-            f"{count(lost, 'defect')} of the mask {'has' if lost == 1 else 'have'} no pixel on the map's {grid[0]} × "
+            f"{counted(lost, 'defect')} of the mask {'has' if lost == 1 else 'have'} no pixel on the map's {grid[0]} × "
             f"{grid[1]} grid, so the outline does not show {'it' if lost == 1 else 'them'}."
         )
     return notes
@@ -274,13 +265,13 @@ def _payload(
 def thumbnail_url(path: Path, side: int = 72) -> str:
     """Return a small picture of a file as a data URL, empty where the file cannot be read."""
     try:
-        return _thumbnail_url(str(path), path.stat().st_mtime_ns, side)
+        return _thumbnail_url(str(path), Stamp.of(path), side)
     except OSError:
         return ""
 
 
 @st.cache_data(max_entries=4096, show_spinner=False)
-def _thumbnail_url(path: str, modified: int, side: int) -> str:
+def _thumbnail_url(path: str, stamp: Stamp, side: int) -> str:
     try:
         small = thumbnail(path, side)
     except ImageError:

@@ -65,7 +65,7 @@ def _follow_linked_picture() -> None:
             st.session_state["source"] = DATASET
 
 
-def read_truth(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
+def truth_on_grid(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
     """Return the picture's ground truth (H, W) bool on the map's grid; None where it has none or after saying why."""
     try:
         return library.gt_mask(picture, shape)

@@ -6,8 +6,8 @@ from pathlib import Path
 import streamlit as st
 
 from draem_core.data.layouts import FLAT
-from draem_core.data.wording import is_text
 from draem_core.errors import DraemError
+from draem_core.formatting import is_text
 from pages._ui.common import library
 from pages._ui.frame.paths import dataset_roots, short_name
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from draem_core.disk import Stamp
 from draem_core.runs.review import Review, find_reviews, load_review
 from draem_core.runs.run_folder import RunFolderError
 from pages._ui.common.byte_cache import MB, cached_by_bytes
@@ -16,7 +17,7 @@ from pages._ui.frame.paths import checkpoint_folder, run_folder, short_name
 
 _NONE = "—"
 
-Signature = tuple[int, ...]  # sizes and times of what changes with each epoch
+Signature = tuple[Stamp | None, ...]  # of what changes with each epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +136,7 @@ def _look(name: str) -> Look:
 def _signature(folder: Path) -> Signature:
     names = ("metrics.csv", "layers.csv", "probes.csv", "config.json", "stopped.txt", "probes/probes.json")
     found = {name: folder / name for name in names}
-    stats = [(place, path.stat()) for place, path in enumerate(found.values()) if path.exists()]
-    return tuple(value for place, one in stats for value in (place, one.st_size, one.st_mtime_ns))
+    return tuple(Stamp.of_or_none(path) for path in found.values())
 
 
 @cached_by_bytes(256 * MB, show_spinner="Reading the run …")

@@ -1,4 +1,4 @@
-"""Switches that make the paper's argument: the map as trained, without the discriminator, and with parts switched."""
+"""Ablations that make the paper's argument: the map as trained, without the discriminator, and with parts switched."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ import streamlit as st
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
 from draem_core.inference.precision import Precision
-from draem_core.inside.switches import (
+from draem_core.inside.ablations import (
     AS_TRAINED,
     SKIPS,
-    Change,
+    Ablations,
+    MapChange,
     Pair,
-    Switches,
     change,
-    predict_switched,
+    predict_ablated,
     without_discriminator,
 )
 from draem_core.postprocess import PostProcess
@@ -40,16 +40,16 @@ _PAIRS: tuple[Pair, ...] = ("image_and_reconstruction", "image_twice", "swapped"
 class Experiment:
     """What is switched. precision: another one than the workspace's, None for the same."""
 
-    switches: Switches
+    ablations: Ablations
     precision: Precision | None
 
     @property
     def is_as_trained(self) -> bool:
-        return self.switches == AS_TRAINED and self.precision is None
+        return self.ablations == AS_TRAINED and self.precision is None
 
 
-def render_switches(workspace: Workspace, picture: Picture, view: View) -> None:
-    """Draw the switches, the maps side by side, and on demand the AUROCs over the dataset."""
+def render_ablations(workspace: Workspace, picture: Picture, view: View) -> None:
+    """Draw the ablations, the maps side by side, and on demand the AUROCs over the dataset."""
     experiment = _choose(workspace.predictor, view)
     trained = view.trace.prediction
     columns = st.columns(3)
@@ -60,8 +60,8 @@ def render_switches(workspace: Workspace, picture: Picture, view: View) -> None:
         map_words = text("inside.switch.difference_map")
         _render_result(text("inside.switch.difference"), plain, view.rule, before=trained, map_words=map_words)
     with columns[2]:
-        _render_switched(workspace, picture, view, experiment)
-    render_aurocs(workspace, experiment.switches, experiment.precision)
+        _render_ablated(workspace, picture, view, experiment)
+    render_aurocs(workspace, experiment.ablations, experiment.precision)
 
 
 def _choose(predictor: Predictor, view: View) -> Experiment:
@@ -83,17 +83,17 @@ def _choose(predictor: Predictor, view: View) -> Experiment:
             key="inside_precision",
             help=markdown("inside.switch.precision_help", present=predictor.precision),
         )
-    switches = Switches(pair or "image_and_reconstruction", tuple(sorted(skips)), sspcab)
-    return Experiment(switches, other if in_other else None)
+    ablations = Ablations(pair or "image_and_reconstruction", tuple(sorted(skips)), sspcab)
+    return Experiment(ablations, other if in_other else None)
 
 
-def _render_switched(workspace: Workspace, picture: Picture, view: View, experiment: Experiment) -> None:
+def _render_ablated(workspace: Workspace, picture: Picture, view: View, experiment: Experiment) -> None:
     if experiment.is_as_trained:
         st.markdown(f"**{text('inside.switch.switched')}**")
         st.caption(text("inside.switch.nothing"))
         return
     try:
-        after = _switched_prediction(workspace, picture, view, experiment)
+        after = _ablated_prediction(workspace, picture, view, experiment)
     except DraemError as error:
         st.error(literal(error), icon=":material/error:")
         return
@@ -107,14 +107,14 @@ def _pair_name(pair: Pair) -> str:
 
 def describe(experiment: Experiment) -> str:
     """Say in words what is switched."""
-    switches = experiment.switches
+    ablations = experiment.ablations
     parts = []
-    if switches.pair != AS_TRAINED.pair:
-        parts.append(text("inside.switch.sees", pair=_pair_name(switches.pair)))
-    if switches.skips_off:
-        skips = text("inside.switch.and").join(map(str, switches.skips_off))
+    if ablations.pair != AS_TRAINED.pair:
+        parts.append(text("inside.switch.sees", pair=_pair_name(ablations.pair)))
+    if ablations.skips_off:
+        skips = text("inside.switch.and").join(map(str, ablations.skips_off))
         parts.append(text("inside.switch.skips_zero", skips=skips))
-    if not switches.sspcab:
+    if not ablations.sspcab:
         parts.append(text("inside.switch.sspcab_off"))
     if experiment.precision:
         parts.append(text("inside.switch.in_precision", precision=experiment.precision))
@@ -145,13 +145,13 @@ def _render_result(
         st.caption(literal(_told(moved)))
 
 
-def _moves(before: Prediction, after: Prediction, moved: Change) -> np.ndarray:
+def _moves(before: Prediction, after: Prediction, moved: MapChange) -> np.ndarray:
     """Return how the map's pixels moved, (H, W, 3) uint8: blue down, red up, as far as any of them moved."""
     share = (after.anomaly_map - before.anomaly_map) / (moved.largest_move or 1)
     return scale_colours("RdBu_r")[np.clip((share + 1) * 128, 0, 255).astype(np.uint8)]
 
 
-def _told(moved: Change) -> str:
+def _told(moved: MapChange) -> str:
     return text(
         "inside.switch.change",
         before=moved.score_before,
@@ -162,14 +162,14 @@ def _told(moved: Change) -> str:
     )
 
 
-def _switched_prediction(workspace: Workspace, picture: Picture, view: View, experiment: Experiment) -> Prediction:
+def _ablated_prediction(workspace: Workspace, picture: Picture, view: View, experiment: Experiment) -> Prediction:
     predictor = workspace.predictor
     if experiment.precision:
         predictor = library.predictor(workspace.checkpoint, workspace.asked_device, experiment.precision)
     key = f"{network_key(predictor)} {picture.digest} {view.painting.digest}"
-    return _predicted(key, experiment.switches, predictor, view.painted)
+    return _predicted(key, experiment.ablations, predictor, view.painted)
 
 
 @cached_by_bytes(256 * MB)
-def _predicted(key: str, switches: Switches, _predictor: Predictor, _painted: np.ndarray) -> Prediction:
-    return predict_switched(_predictor, _painted, switches)
+def _predicted(key: str, ablations: Ablations, _predictor: Predictor, _painted: np.ndarray) -> Prediction:
+    return predict_ablated(_predictor, _painted, ablations)

@@ -1,4 +1,4 @@
-"""AUROC over the dataset with and without a switch, and without the discriminator: a background job, on a button."""
+"""AUROC over the dataset with and without an ablation, and without the discriminator: a background job, on a button."""
 
 import math
 from collections.abc import Callable, Hashable
@@ -8,17 +8,18 @@ import pandas as pd
 import streamlit as st
 
 from draem_core.data.datasets import Dataset
+from draem_core.disk import Stamp
 from draem_core.inference.precision import Precision
-from draem_core.inside.over_dataset import AS_IT_IS, DIFFERENCE, SWITCHED, Comparison, compare_over_dataset
-from draem_core.inside.switches import Switches
-from draem_core.scoring.keys import Stamp, score_key
+from draem_core.inside.ablations import Ablations
+from draem_core.inside.over_dataset import ABLATED, AS_IT_IS, DIFFERENCE, Comparison, compare_over_dataset
+from draem_core.scoring.keys import score_key
 from pages._ui.common import library
 from pages._ui.common.escaping import literal
 from pages._ui.common.jobs import Job, Jobs, Progress
 from pages._ui.frame.shell import Workspace
 from pages._ui.texts import markdown, text
 
-_NAMES = {AS_IT_IS: "as_trained", DIFFERENCE: "difference", SWITCHED: "switched"}
+_NAMES = {AS_IT_IS: "as_trained", DIFFERENCE: "difference", ABLATED: "switched"}
 _GLANCE = 0.3  # s that the page waits before it shows progress
 
 
@@ -27,7 +28,7 @@ def _jobs() -> Jobs[Comparison]:
     return Jobs()
 
 
-def render_aurocs(workspace: Workspace, switches: Switches, precision: Precision | None) -> None:
+def render_aurocs(workspace: Workspace, ablations: Ablations, precision: Precision | None) -> None:
     """Draw the button, the work's progress, or the table.
 
     precision: another one than the workspace's, to compare with; None for the same.
@@ -35,14 +36,14 @@ def render_aurocs(workspace: Workspace, switches: Switches, precision: Precision
     dataset = workspace.dataset
     if dataset is None or not dataset.test:
         return
-    key: Hashable = (score_key(workspace.predictor, dataset), switches, precision)
+    key: Hashable = (score_key(workspace.predictor, dataset), ablations, precision)
     files = _files(dataset)
     job = _jobs().get(key, files)
     if job is None or job.was_cancelled:
         label = markdown("inside.auroc.compare", images=len(dataset.test))
         help_text = text("inside.auroc.compare_help" if job is None else "inside.auroc.again")
         if st.button(label, icon=":material/query_stats:", help=help_text):
-            _jobs().start(key, files, _work(workspace, switches, precision))
+            _jobs().start(key, files, _work(workspace, ablations, precision))
             st.rerun(scope="fragment")
         return
     if not job.wait(_GLANCE):
@@ -63,7 +64,7 @@ def _stamp(path: Path | None) -> Stamp | None:
     return None if path is None else Stamp.of_or_none(path)
 
 
-def _work(workspace: Workspace, switches: Switches, precision: Precision | None) -> Callable[[Progress], Comparison]:
+def _work(workspace: Workspace, ablations: Ablations, precision: Precision | None) -> Callable[[Progress], Comparison]:
     predictor, dataset = workspace.predictor, workspace.dataset
     assert dataset is not None
     samples = dataset.test
@@ -74,8 +75,8 @@ def _work(workspace: Workspace, switches: Switches, precision: Precision | None)
         return compare_over_dataset(
             predictor,
             samples,
-            switches,
-            switched_predictor=other,
+            ablations,
+            ablated_predictor=other,
             on_progress=tell,
             cancelled=progress.is_cancelled,
         )
@@ -97,8 +98,8 @@ def _watch(job: Job[Comparison]) -> None:
 
 
 def _render_table(comparison: Comparison) -> None:
-    names = [text(f"inside.auroc.{_NAMES[name]}") for name in comparison.figures]
-    figures = comparison.figures.values()
+    names = [text(f"inside.auroc.{_NAMES[name]}") for name in comparison.metrics]
+    figures = comparison.metrics.values()
     columns = {
         text("inside.auroc.image_auroc"): [_shown(one.image_auroc) for one in figures],
         text("inside.auroc.pixel_auroc"): [_shown(one.pixel_auroc) for one in figures],

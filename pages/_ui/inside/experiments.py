@@ -5,7 +5,7 @@ import streamlit as st
 from pages._ui.common.library import Picture
 from pages._ui.components.inside_view import Look, View
 from pages._ui.frame.shell import Workspace
-from pages._ui.inside.ablations import render_switches
+from pages._ui.inside.ablations import render_ablations
 from pages._ui.inside.figures import render_figures
 from pages._ui.inside.losses import render_losses
 from pages._ui.texts import text
@@ -29,4 +29,4 @@ def render_experiments(workspace: Workspace, picture: Picture, view: View, look:
     elif chosen == FIGURES:
         render_figures(view, look)
     else:
-        render_switches(workspace, picture, view)
+        render_ablations(workspace, picture, view)

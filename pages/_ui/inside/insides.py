@@ -6,14 +6,14 @@ import numpy as np
 import streamlit as st
 
 from draem_core.checkpoints import load_checkpoint
-from draem_core.errors import DraemError
+from draem_core.disk import Stamp
 from draem_core.inference import Predictor
 from draem_core.inference.resize import resize_picture
+from draem_core.inside.ablations import AS_TRAINED, Ablations, has_sspcab
 from draem_core.inside.diagram import diagram
 from draem_core.inside.stages import Trace, mask_stages, trace
-from draem_core.inside.switches import AS_TRAINED, Switches, has_sspcab
 from draem_core.postprocess import PostProcess
-from draem_core.scoring.keys import Stamp, network_key
+from draem_core.scoring.keys import network_key
 from draem_core.types import ResizeFilter
 from pages._ui.common.byte_cache import MB, cached_by_bytes, size_of
 from pages._ui.common.library import Picture
@@ -81,22 +81,16 @@ def _clean(digest: str, size: tuple[int, int], resize_filter: ResizeFilter, _pix
 
 
 def traced_picture(
-    predictor: Predictor, picture: Picture, painting: Painting, painted: np.ndarray, switches: Switches = AS_TRAINED
+    predictor: Predictor, picture: Picture, painting: Painting, painted: np.ndarray, ablations: Ablations = AS_TRAINED
 ) -> Trace:
     """Trace a painted picture; raises DraemError where no finite map comes out."""
     key = f"{network_key(predictor)} {picture.digest} {painting.digest}"
-    return _traced(key, switches, predictor, picture.name, painted)
+    return _traced(key, ablations, predictor, picture.name, painted)
 
 
 @cached_by_bytes(512 * MB)  # 30 to 160 MB each
-def _traced(key: str, switches: Switches, _predictor: Predictor, _name: str, _painted: np.ndarray) -> Trace:
-    traced = trace(_predictor, _painted, switches)
-    if not np.isfinite(traced.prediction.logits).all():
-        raise DraemError(
-            f"{_predictor.card.name} gives no finite numbers for {_name}: its training has diverged, or "
-            f"{_predictor.precision} is too short for it. Pick another checkpoint, or the precision float32."
-        )
-    return traced
+def _traced(key: str, ablations: Ablations, _predictor: Predictor, _name: str, _painted: np.ndarray) -> Trace:
+    return trace(_predictor, _painted, ablations, _name)
 
 
 def plan(checkpoint: Path, input_size: tuple[int, int]) -> Plan:
@@ -106,5 +100,5 @@ def plan(checkpoint: Path, input_size: tuple[int, int]) -> Plan:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _plan(checkpoint: str, stamp: Stamp, input_size: tuple[int, int]) -> Plan:
-    bones = load_checkpoint(checkpoint).model.to("meta")  # its numbers are the predictor's business
-    return Plan(bones, diagram(bones, input_size), has_sspcab(bones))
+    meta_model = load_checkpoint(checkpoint).model.to("meta")  # its numbers are the predictor's business
+    return Plan(meta_model, diagram(meta_model, input_size), has_sspcab(meta_model))

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from draem_core.inside.ablations import difference_map
 from draem_core.inside.pixel import softmax_steps
-from draem_core.inside.switches import difference_map
 from draem_core.postprocess import PostProcess
 from draem_core.synthesis.draws import MAX_IMAGE_SHARE
 from draem_core.types import Prediction

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from draem_core.data.datasets import Dataset
 from draem_core.data.textures import load_textures
+from draem_core.disk import Stamp
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
 from draem_core.inference.resize import resize_picture
 from draem_core.postprocess import PostProcess
-from draem_core.scoring.keys import Stamp, network_key
+from draem_core.scoring.keys import network_key
 from draem_core.synthesis.sample import Kind, Sample, make_sample, mask_shares
 from draem_core.types import Prediction
 from pages._ui.common import library
@@ -117,13 +118,7 @@ def _prediction(predictor: Predictor, name: str, sample: Sample) -> Prediction:
 
 @cached_by_bytes(256 * MB)
 def _predicted(key: str, _predictor: Predictor, _name: str, _shown: np.ndarray) -> Prediction:
-    predicted = _predictor.predict(_shown)
-    if not np.isfinite(predicted.logits).all():
-        raise DraemError(
-            f"{_predictor.card.name} gives no finite numbers for {_name}: its training has diverged, or "
-            f"{_predictor.precision} is too short for it. Pick another checkpoint, or the precision float32."
-        )
-    return predicted
+    return _predictor.predict(_shown, _name)
 
 
 @cached_by_bytes(64 * MB)

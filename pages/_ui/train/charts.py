@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from draem_core.data.images import encode_png
+from draem_core.disk import Stamp
 from draem_core.errors import DraemError
 from draem_core.render import heatmap
 from draem_core.runs.progress import read_history, read_newest_steps
@@ -51,8 +52,7 @@ def render_curves(folder: Path) -> None:
 def render_newest_pictures(folder: Path) -> None:
     """Draw the probes' originals, repaints and maps of the newest epoch."""
     try:
-        modified = (folder / "metrics.csv").stat().st_mtime_ns
-        epoch, pictures = _newest_pictures(str(folder), modified)
+        epoch, pictures = _newest_pictures(str(folder), Stamp.of(folder / "metrics.csv"))
     except (DraemError, OSError):
         return  # no epoch is finished, or one is written just now
     if pictures:
@@ -61,7 +61,7 @@ def render_newest_pictures(folder: Path) -> None:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _newest_pictures(folder: str, modified: int) -> tuple[int, str]:
+def _newest_pictures(folder: str, stamp: Stamp) -> tuple[int, str]:
     """Return the newest epoch that has pictures, and these as HTML, empty where no probes are kept."""
     review = load_review(Path(folder))
     if not review.epochs or review.probes is None:

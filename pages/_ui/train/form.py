@@ -10,8 +10,8 @@ from typing import Any
 import streamlit as st
 
 from draem_core.data.datasets import Dataset
-from draem_core.durations import spoken_time
 from draem_core.errors import DraemError
+from draem_core.formatting import counted, duration
 from draem_core.inference.devices import devices
 from draem_core.launch.launcher import Launcher, as_toml, check_name, device_of
 from draem_core.launch.step_timing import measure_apart
@@ -20,7 +20,7 @@ from draem_core.training.config import ConfigError, TrainConfig, make_config
 from draem_core.training.losses import PARTS, LossWeights
 from pages._ui.common import library
 from pages._ui.common.escaping import literal, visible
-from pages._ui.common.formatting import counted, shortened
+from pages._ui.common.formatting import shortened
 from pages._ui.common.texture_folders import texture_folders
 from pages._ui.frame.paths import dataset_roots, short_name
 from pages._ui.train.defaults import first_try, free_name
@@ -320,7 +320,7 @@ def _render_estimate(config: TrainConfig, images: int, asked: bool) -> None:
     whole = seconds * steps_per_epoch(config, images) * config.epochs
     st.info(
         f"A step took {seconds:.2g} s just now, so {literal(counted(config.epochs, 'epoch'))} will take "
-        f"{literal(spoken_time(whole))}. Judging comes on top; so does waiting in line.",
+        f"{literal(duration(whole))}. Judging comes on top; so does waiting in line.",
         icon=":material/timer:",
     )
 

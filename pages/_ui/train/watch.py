@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from draem_core.durations import spoken_time
 from draem_core.errors import DraemError
+from draem_core.formatting import duration
 from draem_core.launch.launcher import Launcher, Stage, Standing, device_of
 from draem_core.runs.progress import Progress, read_history, read_progress
 from draem_core.runs.review import load_review
@@ -115,7 +115,7 @@ def _render_waiting(launcher: Launcher, standing: Standing, config: TrainConfig)
         left = read_progress(launcher.runs / first, asked, _images(asked)).seconds_left
     except DraemError:
         left = None
-    time_left = f"; {first} has {spoken_time(left)} left" if left is not None else ""
+    time_left = f"; {first} has {duration(left)} left" if left is not None else ""
     st.info(
         f"It waits in line for {literal(device_of(config))}, behind "
         f"{literal(' and '.join(standing.ahead))}{literal(time_left)}. It begins by itself, also with this "
@@ -172,4 +172,4 @@ def _spoken_progress(progress: Progress, standing: Standing, folder: Path) -> st
         return text
     if progress.step and progress.steps:
         text += f", step {progress.step:,} of {progress.steps:,} of the next"
-    return text + (f", {spoken_time(progress.seconds_left)} left" if progress.seconds_left is not None else "")
+    return text + (f", {duration(progress.seconds_left)} left" if progress.seconds_left is not None else "")

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from draem_core.evaluation import goals
-from draem_core.evaluation.goals import Choice, NoChoice, Zones
+from draem_core.evaluation.goals import NoOperatingPoint, OperatingPoint, Zones
 from draem_core.evaluation.tuning import TuningSet
 from pages._ui.common.escaping import literal
 from pages._ui.components.tuner import TunerSettings
@@ -47,17 +47,17 @@ def render_goals(tuning: TuningSet, settings: TunerSettings) -> None:
             _render_found(found, settings)
 
 
-Trial = tuple[np.ndarray, np.ndarray, np.ndarray]  # peaks, labels, stops
+Trial = tuple[np.ndarray, np.ndarray, np.ndarray]  # scores, labels, stops
 
 
 def trial_at(tuning: TuningSet, settings: TunerSettings) -> Trial:
-    """Return peaks, labels and stops at the settled kernel size and minimum area."""
+    """Return scores, labels and stops at the settled kernel size and minimum area."""
     grid = tuning.grid
-    peaks = grid.peaks(settings.kernel_size, grid.nearest_area(settings.min_area))
-    return peaks, grid.image_labels, grid.sensitivities
+    scores = grid.postprocessed_scores(settings.kernel_size, grid.nearest_area(settings.min_area))
+    return scores, grid.image_labels, grid.sensitivities
 
 
-def _work_out(goal: str, trial: Trial) -> Choice | Zones | NoChoice:
+def _work_out(goal: str, trial: Trial) -> OperatingPoint | Zones | NoOperatingPoint:
     if goal == _RECALL:
         return goals.full_recall(*trial)
     if goal == _ALARMS:
@@ -76,8 +76,8 @@ def _work_out(goal: str, trial: Trial) -> Choice | Zones | NoChoice:
     return goals.best_f1(*trial)
 
 
-def _render_found(found: Choice | Zones | NoChoice, settings: TunerSettings) -> None:
-    if isinstance(found, NoChoice):
+def _render_found(found: OperatingPoint | Zones | NoOperatingPoint, settings: TunerSettings) -> None:
+    if isinstance(found, NoOperatingPoint):
         st.info(literal(found.reason), icon=":material/info:")
         return
     if isinstance(found, Zones):

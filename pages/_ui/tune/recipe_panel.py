@@ -12,7 +12,7 @@ from draem_core.data.images import thumbnail
 from draem_core.errors import RecipeError
 from draem_core.evaluation.uncertainty import bootstrap_auroc, bootstrap_counts, cautions
 from draem_core.inference import Predictor
-from draem_core.postprocess import PostProcess, peak
+from draem_core.postprocess import PostProcess, postprocessed_score
 from draem_core.recipe import Computation, Measured, Recipe, check_card, parse_recipe, recipe_json
 from draem_core.report import Report, ReportImage, html_report, verdicts_csv, verdicts_json, write_mask_archive
 from pages._ui.common.escaping import code, literal
@@ -112,9 +112,9 @@ def _measured(scored: Scored, settings: TunerSettings) -> Measured:
     tuning, grid = scored.tuning, scored.tuning.grid
     area = grid.nearest_area(settings.min_area)
     outcome = grid.at(grid.nearest(settings.sensitivity), settings.kernel_size, area)
-    ranked = tuning.figures[grid.kernel_sizes.index(settings.kernel_size)]
-    peaks, labels = grid.peaks(settings.kernel_size, area), grid.image_labels
-    intervals = {"image_f1": bootstrap_counts(outcome.image, "f1"), "image_auroc": bootstrap_auroc(peaks, labels)}
+    ranked = tuning.metrics[grid.kernel_sizes.index(settings.kernel_size)]
+    scores, labels = grid.postprocessed_scores(settings.kernel_size, area), grid.image_labels
+    intervals = {"image_f1": bootstrap_counts(outcome.image, "f1"), "image_auroc": bootstrap_auroc(scores, labels)}
     figures: dict[str, float | None] = {
         "image_f1": outcome.image.f1,
         "image_precision": outcome.image.precision,
@@ -152,7 +152,7 @@ def _report(recipe: Recipe, predictor: Predictor, scored: Scored) -> Report:
             sample.kind,
             sample.label,
             float(score),
-            float(peak(maps[row], recipe.kernel_size, recipe.min_area)),
+            float(postprocessed_score(maps[row], recipe.kernel_size, recipe.min_area)),
         )
         for row, (sample, score) in enumerate(zip(scored.scored.samples, scored.scored.scores, strict=True))
     )

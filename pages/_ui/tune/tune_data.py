@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from draem_core.data.datasets import Dataset
-from draem_core.durations import spoken_time
 from draem_core.evaluation.tuning import TuningSet, count_settings
+from draem_core.formatting import duration
 from draem_core.grid_mask import MASK_DOWNSCALINGS, MaskDownscaling
 from draem_core.inference import Predictor
 from draem_core.scoring import ScoredDataset, score_dataset, score_key
@@ -86,7 +86,7 @@ def _render_mask_downscaling(scored: Scored) -> None:
         key="mask_downscaling",
         on_change=_take_over_downscaling,
         help="Masks are finer than the map. A pixel of the map is defect where the mask's pixel under its centre is, "
-        "or where any part of a defect lies in it. All pixel figures below follow.",
+        "or where any part of a defect lies in it. All pixel metrics below follow.",
     )
     lines = [
         f"{_DOWNSCALING_NAMES[rule]}: pixel AUROC {_number(row['pixel_auroc'])}, AP {_number(row['pixel_ap'])}, "
@@ -134,7 +134,7 @@ def _work(
             tell(done + 1, len(tuning.samples))
         title = "/".join(dataset.root.parts[-2:])
         reason = scored.metrics["undefined"].get("pixel", "")
-        payload = pack(title, tuning.grid, tuning.figures, entries, tuning.key, pixel_reason=reason)
+        payload = pack(title, tuning.grid, tuning.metrics, entries, tuning.key, pixel_reason=reason)
         return Scored(dataset, scored, tuning, payload)
 
     return work
@@ -148,7 +148,7 @@ def _watch(job: Job[Scored]) -> None:
     progress = job.progress
     share = progress.done / progress.total if progress.total else 0.0
     left = progress.seconds_left
-    time_left = "" if left is None else f", {spoken_time(left)} left"
+    time_left = "" if left is None else f", {duration(left)} left"
     st.progress(
         share, f"{literal(progress.phase or 'Starting')}: {progress.done:,} of {progress.total:,} images{time_left}"
     )

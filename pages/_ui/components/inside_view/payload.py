@@ -137,7 +137,7 @@ def _pixel(view: View, look: Look, opened: Stage, cards: list[dict[str, Any]]) -
     place = samples.get(opened.name)
     box = None
     if place is not None:
-        box = asdict(receptive_field(view.plan.bones, opened.name, place.row, place.column, (height, width)))
+        box = asdict(receptive_field(view.plan.meta_model, opened.name, place.row, place.column, (height, width)))
     return {
         "row": look.row,
         "column": look.column,

@@ -18,7 +18,7 @@ from pages._ui.components.inside_view.painting import Painting
 class Plan:
     """A checkpoint's network without its numbers, and what is read off it."""
 
-    bones: Draem
+    meta_model: Draem
     diagram: Diagram
     has_sspcab: bool
 

@@ -27,7 +27,7 @@ export function createReadout(root, data, counts) {
 
   return {
     show(measured, settings) {
-      const { image, pixel, zones, regions, blobs, figures } = measured;
+      const { image, pixel, zones, regions, blobs, metrics } = measured;
       for (const [zone, [good, defect]] of Object.entries(zones)) {
         put(`${zone}Good`, formatCount(good));
         put(`${zone}Defect`, formatCount(defect));
@@ -37,10 +37,10 @@ export function createReadout(root, data, counts) {
       const pixels = scoresOf(pixel, noPixels, noPixels);
       for (const name of ["f1", "precision", "recall", "falseAlarms"]) putScore(`image-${name}`, images[name]);
       for (const name of ["f1", "iou", "precision", "recall"]) putScore(`pixel-${name}`, pixels[name]);
-      putFigure("image-auroc", figures.image_auroc, imageReason);
-      putFigure("image-ap", figures.image_ap, imageReason);
-      for (const name of ["auroc", "ap"]) putFigure(`pixel-${name}`, figures[`pixel_${name}`], noPixels);
-      putFigure("aupro", figures.aupro, noPixels);
+      putFigure("image-auroc", metrics.image_auroc, imageReason);
+      putFigure("image-ap", metrics.image_ap, imageReason);
+      for (const name of ["auroc", "ap"]) putFigure(`pixel-${name}`, metrics[`pixel_${name}`], noPixels);
+      putFigure("aupro", metrics.aupro, noPixels);
       put("found", regions.total ? `${formatCount(regions.found)} of ${formatCount(regions.total)}` : UNDEFINED);
       put("blobs", formatCount(blobs.left));
       put("erased", formatCount(regions.erased));

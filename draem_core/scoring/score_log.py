@@ -1,4 +1,4 @@
-"""The journal of scored pictures: one JSON line each, appended and never changed, read again after a kill.
+"""The log of scored pictures: one JSON line each, appended and never changed, read again after a kill.
 
 Knows what is noted of a picture; must not know maps or where they lie.
 """
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from draem_core.atomic import write_atomically
-from draem_core.scoring.keys import Stamp
+from draem_core.disk import Stamp
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Journal:
+class ScoreLog:
     """The lines at ``path``: one that names the network's key, then one for each record."""
 
     path: Path
     key: str
 
     def read(self) -> list[Record] | None:
-        """Return the records, oldest first, or None where there is no journal or it is of another network.
+        """Return the records, oldest first, or None where there is no log or it is of another network.
 
-        A line that is no record, such as the last one of a killed writer, is passed over. Raises OSError.
+        A line that is no record, such as the last one of a killed writer, is left out. Raises OSError.
         """
         try:
             first, *lines = self.path.read_bytes().split(b"\n")

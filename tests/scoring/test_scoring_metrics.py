@@ -1,4 +1,4 @@
-"""A scored dataset's figures against those that hold all pixels at once, and the memory that they take."""
+"""A scored dataset's metrics against those that hold all pixels at once, and the memory that they take."""
 
 import tracemalloc
 from pathlib import Path
@@ -43,8 +43,8 @@ def scored(tmp_path_factory):
 )
 def test_figures_are_those_of_all_pixels_at_once(scored, kind, chosen):
     samples, maps, scores, masks = scored
-    figures = measure(samples, maps, scores)
-    row = figures if kind == "all" else figures["per_defect"][kind]
+    values = measure(samples, maps, scores)
+    row = values if kind == "all" else values["per_defect"][kind]
     truths = {index: masks[index] for index in chosen if masks[index] is not None}
     annotated, truth = [maps[index] for index in truths], list(truths.values())
     labelled = [index for index in chosen if samples[index].label is not None]
@@ -58,7 +58,7 @@ def test_figures_are_those_of_all_pixels_at_once(scored, kind, chosen):
     assert row["pixel_f1max"] == pytest.approx(best.f1, abs=1e-4)
     assert row["aupro"] == pytest.approx(metrics.aupro(annotated, truth), abs=1e-4)
     assert row["images"] == {"all": 21, "hole": 4, "crack": 5}[kind]
-    assert figures["undefined"] == {}
+    assert values["undefined"] == {}
 
 
 def test_the_order_of_the_images_changes_nothing(scored):
@@ -73,14 +73,14 @@ def test_the_order_of_the_images_changes_nothing(scored):
     assert shuffled["aupro"] == pytest.approx(straight["aupro"], abs=1e-12)
 
 
-def test_without_masks_pixel_figures_are_undefined_and_image_figures_are_not(scored):
+def test_without_masks_pixel_metrics_are_undefined_and_image_metrics_are_not(scored):
     samples, maps, scores, _ = scored
     unmasked = [Sample(one.path, one.split, one.kind, one.label, None, one.name) for one in samples]
-    figures = measure(unmasked, maps, scores)
-    assert figures["pixel_auroc"] is figures["aupro"] is figures["per_defect"]["hole"]["pixel_ap"] is None
-    assert figures["image_auroc"] is not None
-    assert figures["undefined"].keys() == {"pixel"}
-    assert figures["undefined"]["pixel"] == figures["per_defect"]["hole"]["undefined"]["pixel"] == NO_MASK
+    values = measure(unmasked, maps, scores)
+    assert values["pixel_auroc"] is values["aupro"] is values["per_defect"]["hole"]["pixel_ap"] is None
+    assert values["image_auroc"] is not None
+    assert values["undefined"].keys() == {"pixel"}
+    assert values["undefined"]["pixel"] == values["per_defect"]["hole"]["undefined"]["pixel"] == NO_MASK
 
 
 class Made:
@@ -133,18 +133,18 @@ def scratch(columns: slice) -> np.ndarray:
 def test_a_defect_that_vanishes_on_the_map_is_missed_and_the_other_rule_is_named(tmp_path):
     """Of two defects the map finds one with no false alarm: AUPRO 1/2. Any coverage makes both the first column."""
     samples, maps = tall(tmp_path, {"wide": scratch(slice(0, 4)), "thin": scratch(slice(3, 4))})
-    figures = measure(samples, maps, maps.max((1, 2)))
+    values = measure(samples, maps, maps.max((1, 2)))
     grids = [np.zeros((4, 4), bool), np.arange(16).reshape(4, 4) % 4 == 0, np.zeros((4, 4), bool)]
-    assert (figures["mask_downscaling"], figures["lost_regions"]) == ("nearest", 1)
-    assert figures["aupro"] == pytest.approx(metrics.aupro(maps, grids, lost_regions=1), abs=1e-9)
-    assert figures["aupro"] < 0.5
-    other = figures["other_mask_downscaling"]
+    assert (values["mask_downscaling"], values["lost_regions"]) == ("nearest", 1)
+    assert values["aupro"] == pytest.approx(metrics.aupro(maps, grids, lost_regions=1), abs=1e-9)
+    assert values["aupro"] < 0.5
+    other = values["other_mask_downscaling"]
     assert (other["rule"], other["aupro"], other["pixel_auroc"]) == ("any", 1, 1)
     assert other["per_defect"]["crack"]["aupro"] == 1
     turned = measure(samples, maps, maps.max((1, 2)), mask_downscaling="any")
     assert (turned["mask_downscaling"], turned["lost_regions"], turned["aupro"]) == ("any", 0, 1)
     assert turned["other_mask_downscaling"]["rule"] == "nearest"
-    assert turned["other_mask_downscaling"]["aupro"] == figures["aupro"]
+    assert turned["other_mask_downscaling"]["aupro"] == values["aupro"]
 
 
 def test_rules_that_agree_are_not_told_apart(tmp_path):
@@ -161,10 +161,10 @@ def test_rules_that_agree_are_not_told_apart(tmp_path):
         ({"a": scratch(slice(3, 4))}, "no mask of an NG picture has a pixel on the map's 4 × 4 grid"),
     ],
 )
-def test_undefined_pixel_figures_have_their_true_reason(tmp_path, drawn, reason):
+def test_undefined_pixel_metrics_have_their_true_reason(tmp_path, drawn, reason):
     samples, maps = tall(tmp_path, drawn)
-    figures = measure(samples, maps, maps.max((1, 2)))
-    assert figures["undefined"] == figures["per_defect"]["crack"]["undefined"] == {"pixel": reason}
-    assert figures["pixel_auroc"] is figures["pixel_ap"] is None
+    values = measure(samples, maps, maps.max((1, 2)))
+    assert values["undefined"] == values["per_defect"]["crack"]["undefined"] == {"pixel": reason}
+    assert values["pixel_auroc"] is values["pixel_ap"] is None
     # a region that is there and is never found has overlap 0; without a region there is no AUPRO
-    assert figures["aupro"] == (0.0 if figures["lost_regions"] else None)
+    assert values["aupro"] == (0.0 if values["lost_regions"] else None)

@@ -1,4 +1,4 @@
-"""Each switch equals a network that was rebuilt to do the same, and leaves no trace behind."""
+"""Each ablation equals a network that was rebuilt to do the same, and leaves no trace behind."""
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
@@ -10,17 +10,17 @@ from small_networks import SIZE, WIDTHS, noise_picture, small_checkpoint, small_
 from torch import nn
 
 from draem_core import DraemError
-from draem_core.inside.stages import trace
-from draem_core.inside.switches import (
+from draem_core.inside.ablations import (
     SKIPS,
-    Switches,
+    Ablations,
+    ablated,
     change,
     difference_map,
     has_sspcab,
-    predict_switched,
-    switched,
+    predict_ablated,
     without_discriminator,
 )
+from draem_core.inside.stages import trace
 from draem_core.types import Prediction
 
 ORDERS = ["image_first", "reconstruction_first"]
@@ -40,7 +40,7 @@ def image_and_reconstruction(prediction):
 @pytest.mark.parametrize("concat_order", ORDERS)
 def test_the_image_in_both_places(concat_order):
     predictor = small_predictor(concat_order=concat_order)
-    traced = trace(predictor, noise_picture(), Switches("image_twice"))
+    traced = trace(predictor, noise_picture(), Ablations("image_twice"))
     image, _ = image_and_reconstruction(traced.prediction)
     joined = torch.cat((image, image), dim=1)
     torch.testing.assert_close(traced.stage("joined").tensor[None], joined)
@@ -53,7 +53,7 @@ def test_the_image_in_both_places(concat_order):
 
 @pytest.mark.parametrize("concat_order", ORDERS)
 def test_swapped(concat_order):
-    prediction = predict_switched(small_predictor(concat_order=concat_order), noise_picture(), Switches("swapped"))
+    prediction = predict_ablated(small_predictor(concat_order=concat_order), noise_picture(), Ablations("swapped"))
     image, reconstruction = image_and_reconstruction(prediction)
     model = small_checkpoint(concat_order=concat_order).model
     expected = logits_by(model, model.join(reconstruction, image))
@@ -63,7 +63,7 @@ def test_swapped(concat_order):
 @pytest.mark.parametrize("skip", SKIPS)
 def test_a_skip_of_zeros_is_a_kernel_of_zeros(skip):
     predictor = small_predictor()
-    prediction = predict_switched(predictor, noise_picture(), Switches(skips_off=(skip,)))
+    prediction = predict_ablated(predictor, noise_picture(), Ablations(skips_off=(skip,)))
     model = copy.deepcopy(small_checkpoint().model)
     decoder = model.discriminative_subnetwork.decoder_segment
     block = [decoder.db4, decoder.db3, decoder.db2, decoder.db1, decoder.db_b][skip - 1]
@@ -76,7 +76,7 @@ def test_a_skip_of_zeros_is_a_kernel_of_zeros(skip):
 
 def test_an_sspcab_passed_by_is_an_identity():
     predictor = small_predictor(sspcab=True)
-    prediction = predict_switched(predictor, noise_picture(), Switches(sspcab=False))
+    prediction = predict_ablated(predictor, noise_picture(), Ablations(sspcab=False))
     model = copy.deepcopy(small_checkpoint(sspcab=True).model)
     model.reconstructive_subnetwork.encoder.block5 = nn.Identity()
     image, reconstruction = image_and_reconstruction(prediction)
@@ -91,18 +91,18 @@ def test_without_an_sspcab_there_is_nothing_to_switch_off():
     assert not has_sspcab(small_checkpoint().model)
     assert has_sspcab(small_checkpoint(sspcab=True).model)
     with pytest.raises(DraemError, match="has no SSPCAB"):
-        predict_switched(predictor, noise_picture(), Switches("swapped", sspcab=False))
+        predict_ablated(predictor, noise_picture(), Ablations("swapped", sspcab=False))
     assert hooks_of(predictor) == 0
 
 
 def hooks_of(predictor):
-    with predictor.lend_network() as network:
+    with predictor.borrow_network() as network:
         return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in network.modules())
 
 
 def test_no_hook_stays_whatever_happens():
     predictor = small_predictor(sspcab=True)
-    everything = Switches("swapped", skips_off=SKIPS, sspcab=False)
+    everything = Ablations("swapped", skips_off=SKIPS, sspcab=False)
     trace(predictor, noise_picture(), everything)
     assert hooks_of(predictor) == 0
     with pytest.raises(ValueError, match="RGB uint8"):
@@ -110,8 +110,8 @@ def test_no_hook_stays_whatever_happens():
     assert hooks_of(predictor) == 0
     with (
         pytest.raises(RuntimeError, match="on purpose"),
-        predictor.lend_network() as network,
-        switched(network, everything),
+        predictor.borrow_network() as network,
+        ablated(network, everything),
     ):
         raise RuntimeError("on purpose")
     assert hooks_of(predictor) == 0
@@ -120,26 +120,26 @@ def test_no_hook_stays_whatever_happens():
 def test_other_threads_get_their_own_numbers():
     predictor = small_predictor()
     plain = [predictor.predict(noise_picture(seed)) for seed in range(4)]
-    twice = [predict_switched(predictor, noise_picture(seed), Switches("image_twice")) for seed in range(4)]
+    twice = [predict_ablated(predictor, noise_picture(seed), Ablations("image_twice")) for seed in range(4)]
 
     def either(job):
-        seed, is_switched = job
-        if is_switched:
-            return trace(predictor, noise_picture(seed), Switches("image_twice")).prediction
+        seed, is_ablated = job
+        if is_ablated:
+            return trace(predictor, noise_picture(seed), Ablations("image_twice")).prediction
         return predictor.predict(noise_picture(seed))
 
-    jobs = [(seed, is_switched) for _ in range(5) for seed in range(4) for is_switched in (True, False)]
+    jobs = [(seed, is_ablated) for _ in range(5) for seed in range(4) for is_ablated in (True, False)]
     with ThreadPoolExecutor(4) as pool:
-        for (seed, is_switched), found in zip(jobs, pool.map(either, jobs), strict=True):
-            np.testing.assert_array_equal(found.anomaly_map, (twice if is_switched else plain)[seed].anomaly_map)
+        for (seed, is_ablated), found in zip(jobs, pool.map(either, jobs), strict=True):
+            np.testing.assert_array_equal(found.anomaly_map, (twice if is_ablated else plain)[seed].anomaly_map)
 
 
-def test_unknown_switches_are_refused():
+def test_unknown_ablations_are_refused():
     with pytest.raises(ValueError, match="pair is 'both'"):
-        Switches("both")
+        Ablations("both")
     for skips in ((0,), (1, 6)):
         with pytest.raises(ValueError, match="has the skips"):
-            Switches(skips_off=skips)
+            Ablations(skips_off=skips)
 
 
 def test_difference_map_and_change_by_hand():

@@ -1,4 +1,4 @@
-"""A scored dataset's figures: AUROC, AP, F1max and AUPRO, for all test images and for each kind of defect.
+"""A scored dataset's metrics: AUROC, AP, F1max and AUPRO, for all test images and for each kind of defect.
 
 Reads maps and masks one at a time. Knows no networks and writes nothing.
 """
@@ -37,18 +37,18 @@ def measure(
     on_image: Callable[[], object] = lambda: None,
     mask_downscaling: MaskDownscaling = "nearest",
 ) -> dict[str, Any]:
-    """Return every figure of METRIC_NAMES, ``images``, ``per_defect`` with the same names, and ``undefined``.
+    """Return every metric of METRIC_NAMES, ``images``, ``per_defect`` with the same names, and ``undefined``.
 
-    Image figures use the labelled images, pixel figures those that are good or have a mask that can be read. A
-    defect's own figures set its images against all good ones. A figure that is not defined is None, its reason in
+    Image metrics use the labelled images, pixel metrics those that are good or have a mask that can be read. A
+    defect's own metrics set its images against all good ones. A metric that is not defined is None, its reason in
     ``undefined``. The thresholds of the F1max stand beside them; they were chosen on these same images.
 
-    Image figures are exact. Pixel figures are streamed through a `ThresholdSweep`: pixels between two neighbouring
+    Image metrics are exact. Pixel metrics are streamed through a `ThresholdSweep`: pixels between two neighbouring
     thresholds of its 40,000 count as ties, which moves them by 1e-5 or so on twenty maps and by less on more. Memory
     does not grow with the number of images but for their scores.
 
     ``mask_downscaling`` in the result says by which rule masks came to the map's grid. ``other_mask_downscaling`` has
-    the pixel figures by the other rule, in all and ``per_defect``; it is None where both give the same masks. A true
+    the pixel metrics by the other rule, in all and ``per_defect``; it is None where both give the same masks. A true
     region that has no pixel on the grid counts as missed; ``lost_regions`` says how many there are.
 
     Args:
@@ -96,13 +96,13 @@ def measure(
             continue
         chosen = good + indices
         both = ThresholdSweep.merge([good_pixels, kinds[key]])
-        figures = _figures([samples[index] for index in chosen], scores[chosen], both)
+        values = _metrics_of([samples[index] for index in chosen], scores[chosen], both)
         reasons = own.reasons([samples[index] for index in chosen], both, indices)
-        per_defect[key[1]] = {**figures, "images": len(indices), "undefined": reasons}
-        other_per_defect[key[1]] = _pixel_figures(ThresholdSweep.merge([good_pixels, other_kinds[key]]))
-    other = {"rule": other_rule, **_pixel_figures(other_total), "per_defect": other_per_defect}
+        per_defect[key[1]] = {**values, "images": len(indices), "undefined": reasons}
+        other_per_defect[key[1]] = _pixel_metrics(ThresholdSweep.merge([good_pixels, other_kinds[key]]))
+    other = {"rule": other_rule, **_pixel_metrics(other_total), "per_defect": other_per_defect}
     return {
-        **_figures(samples, scores, total),
+        **_metrics_of(samples, scores, total),
         "images": len(samples),
         "undefined": own.reasons(samples, total, range(len(samples))),
         "mask_downscaling": mask_downscaling,
@@ -140,7 +140,7 @@ class _Truths:
         return GridMask(own, lost)
 
     def reasons(self, samples: Sequence[Sample], pixels: ThresholdSweep, indices: Iterable[int]) -> dict[str, str]:
-        """Return why figures of ``samples`` are undefined, by "image" and "pixel"; ``indices`` hold their defects."""
+        """Return why metrics of ``samples`` are undefined, by "image" and "pixel"; ``indices`` hold their defects."""
         labels = np.array([sample.label for sample in samples if sample.label is not None])
         present = np.array([True] * bool(pixels.defect_pixels.any()) + [False] * bool(pixels.good_pixels.any()))
         found = {
@@ -164,27 +164,27 @@ class _Truths:
         return f"no mask of an NG picture has a pixel on the map's {self._shape[0]} × {self._shape[1]} grid"
 
 
-def _pixel_figures(pixels: ThresholdSweep) -> dict[str, float | None]:
-    of_pixels = pixels.figures[0]
-    figures = {
+def _pixel_metrics(pixels: ThresholdSweep) -> dict[str, float | None]:
+    of_pixels = pixels.metrics[0]
+    values = {
         "pixel_auroc": of_pixels.pixel_auroc,
         "pixel_ap": of_pixels.pixel_ap,
         "pixel_f1max": of_pixels.pixel_f1max.f1,
         "pixel_f1max_threshold": of_pixels.pixel_f1max.threshold,
         "aupro": of_pixels.aupro,
     }
-    return {name: None if math.isnan(value) else value for name, value in figures.items()}
+    return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
-def _figures(samples: Sequence[Sample], scores: np.ndarray, pixels: ThresholdSweep) -> dict[str, float | None]:
+def _metrics_of(samples: Sequence[Sample], scores: np.ndarray, pixels: ThresholdSweep) -> dict[str, float | None]:
     labelled = [index for index, sample in enumerate(samples) if sample.label is not None]
     images = metrics.Ranking.of_images(scores[labelled], np.array([samples[index].label for index in labelled], int))
     image_best = images.f1max()
-    figures = {
+    values = {
         "image_auroc": images.auroc(),
         "image_ap": images.average_precision(),
         "image_f1max": image_best.f1,
         "image_f1max_threshold": image_best.threshold,
     }
-    defined = {name: None if math.isnan(value) else value for name, value in figures.items()}
-    return defined | _pixel_figures(pixels)
+    defined = {name: None if math.isnan(value) else value for name, value in values.items()}
+    return defined | _pixel_metrics(pixels)

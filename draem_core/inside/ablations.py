@@ -1,4 +1,4 @@
-"""Switches that make the paper's argument: what is left of the map when a part of the network is taken away.
+"""Ablations that make the paper's argument: what is left of the map when a part of the network is taken away.
 
 Each is a hook on the network that runs anyway. Knows no thresholds and no pages.
 """
@@ -24,7 +24,7 @@ _BLOCK5 = "reconstructive_subnetwork.encoder.block5"
 
 
 @dataclass(frozen=True)
-class Switches:
+class Ablations:
     """What is changed on the way.
 
     pair: what the discriminator sees: image and reconstruction, the image in both places, or the two swapped.
@@ -46,12 +46,12 @@ class Switches:
             raise ValueError(f"skips_off is {self.skips_off}; the discriminator has the skips {SKIPS}")
 
 
-AS_TRAINED = Switches()
+AS_TRAINED = Ablations()
 
 
 @dataclass(frozen=True)
-class Change:
-    """What a switch does to one picture: scores, and how far the map's pixels move, all in [0, 1]."""
+class MapChange:
+    """What an ablation does to one picture: scores, and how far the map's pixels move, all in [0, 1]."""
 
     score_before: float
     score_after: float
@@ -59,34 +59,36 @@ class Change:
     mean_move: float
 
 
-def predict_switched(predictor: Predictor, picture: np.ndarray, switches: Switches) -> Prediction:
-    """Return ``predictor.predict(picture)`` with switches; other threads' predictions wait meanwhile.
+def predict_ablated(
+    predictor: Predictor, picture: np.ndarray, ablations: Ablations, name: str = "this picture"
+) -> Prediction:
+    """Return ``predictor.predict(picture, name)`` with ablations; other threads' predictions wait meanwhile.
 
     Raises:
         ValueError: the picture is no (H, W, 3) uint8 array.
-        DraemError: the device's memory ran out, or the checkpoint lacks what a switch turns off.
+        DraemError: the device's memory ran out, or the checkpoint lacks what an ablation turns off.
     """
-    with predictor.lend_network() as network, switched(network, switches):
-        return predictor.predict(picture)
+    with predictor.borrow_network() as network, ablated(network, ablations):
+        return predictor.predict(picture, name)
 
 
 @contextmanager
-def switched(network: Draem, switches: Switches) -> Iterator[None]:
-    """Let the network compute with switches while the block lasts.
+def ablated(network: Draem, ablations: Ablations) -> Iterator[None]:
+    """Let the network compute with ablations while the block lasts.
 
     Raises:
         DraemError: the SSPCAB is switched off where there is none.
     """
     hooks = []
     try:
-        if not switches.sspcab:
+        if not ablations.sspcab:
             hooks.append(_sspcab_block(network).register_forward_hook(_pass_by))
-        if switches.pair != "image_and_reconstruction":
-            change = _twice(network.concat_order) if switches.pair == "image_twice" else _swap
+        if ablations.pair != "image_and_reconstruction":
+            change = _twice(network.concat_order) if ablations.pair == "image_twice" else _swap
             hooks.append(network.discriminative_subnetwork.register_forward_pre_hook(change))
-        if switches.skips_off:
+        if ablations.skips_off:
             encoder = network.discriminative_subnetwork.encoder_segment
-            hooks.append(encoder.register_forward_hook(_without(switches.skips_off)))
+            hooks.append(encoder.register_forward_hook(_without(ablations.skips_off)))
         yield
     finally:
         for hook in hooks:
@@ -113,10 +115,10 @@ def without_discriminator(prediction: Prediction, score_rule: ScoreRule) -> Pred
     return replace(prediction, anomaly_map=anomaly_map, image_score=score)
 
 
-def change(before: Prediction, after: Prediction) -> Change:
-    """Compare two predictions of one picture: with and without a switch or the discriminator, or in two precisions."""
+def change(before: Prediction, after: Prediction) -> MapChange:
+    """Compare two predictions of one picture: with and without a part of the network, or in two precisions."""
     moves = np.abs(after.anomaly_map - before.anomaly_map)
-    return Change(before.image_score, after.image_score, float(moves.max()), float(moves.mean()))
+    return MapChange(before.image_score, after.image_score, float(moves.max()), float(moves.mean()))
 
 
 def _sspcab_block(network: Draem) -> nn.Module:
