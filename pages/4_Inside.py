@@ -18,7 +18,7 @@ from pages._ui.inside.mask_rule import choose_mask_rule
 @st.fragment
 def show(workspace: Workspace, picture: Picture) -> None:
     """Draw what a stroke, a click or a slider changes. As a fragment it runs alone: the sidebar and the strip stay."""
-    lesson.keep_up()
+    lesson.rerun_if_step_changed()
     handed = settings_now(InsideSettings)
     rule = choose_mask_rule(workspace.predictor.card.input_size, handed)
     if stroke := lesson.prepared_stroke():

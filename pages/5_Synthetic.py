@@ -25,7 +25,7 @@ from pages._ui.texts import text
 @st.fragment
 def show(workspace: Workspace, picture: Picture) -> None:
     """Draw what a control changes. As a fragment it runs alone: the sidebar and the strip stay."""
-    lesson.keep_up()
+    lesson.rerun_if_step_changed()
     rule = choose_mask_rule(workspace.predictor.card.input_size, chosen_settings(LiveSettings))
     settings = settings_now(rule)
     try:

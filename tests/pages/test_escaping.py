@@ -44,7 +44,7 @@ OWN_WORDS = {
     "pages/_ui/inside/auroc.py": {"label", "help_text", "pd.DataFrame(columns, index=names)"},
     "pages/_ui/inside/figures.py": {"suffix.upper()"},
     "pages/_ui/inside/ablations.py": {"_pair_name"},
-    "pages/_ui/lesson/band.py": {"label"},
+    "pages/_ui/lesson/panel.py": {"label"},
     "pages/_ui/tune/tune_data.py": {"time_left", "len(job.result.scored.problems) - 5"},
     "pages/_ui/epochs/replays.py": {"time_left"},
     "pages/_ui/frame/shell.py": {"*devices()"},
