@@ -1,4 +1,4 @@
-"""The Synthetic page in a real browser: next random, hands, the wall, and a link that brings the same sample back."""
+"""The Synthetic page in a real browser: next random, settings by hand, the sample grid, a link to the same sample."""
 
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlparse
@@ -24,7 +24,7 @@ class Stepper:
 
     def settle(self) -> None:
         """Wait until all that was set is on the screen."""
-        expect(self.page.locator(".draem-wall canvas").first).to_be_visible(timeout=PATIENCE)
+        expect(self.page.locator(".draem-sample-grid canvas").first).to_be_visible(timeout=PATIENCE)
         # the component lies in a shadow root, which document.querySelector does not look into
         self.page.locator(".draem-synthetic").evaluate(
             """(root, patience) => new Promise((resolve, reject) => {

@@ -24,14 +24,14 @@ from pages._ui.components.inside_view.painting import Painting, layer_size, read
 from pages._ui.components.inside_view.stroke import Stroke, painted
 from pages._ui.components.inside_view.words import words_of
 from pages._ui.components.shared.settings import LiveSettings
-from pages._ui.components.synthetic_view import SyntheticSettings, View
+from pages._ui.components.synthetic_view import SyntheticSettings, SyntheticView
 from pages._ui.components.synthetic_view.payload import cards_of
 from pages._ui.frame.shell import Workspace
-from pages._ui.inside import insides
+from pages._ui.inside.views import compute_view as compute_inside_view
 from pages._ui.lesson import answers, navigation
 from pages._ui.lesson.answers import INSIDE, SYNTHETIC, InsideScene, SyntheticScene
 from pages._ui.lesson.steps import CHECKPOINT, DATASET, DEFECT, GOOD, STEPS, InsideStep, SyntheticStep
-from pages._ui.synthetic import synthetics
+from pages._ui.synthetic.views import compute_view as compute_synthetic_view
 from pages._ui.texts.catalogue import names_in, read_languages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +71,7 @@ def scene_of(home: Path, name: str, painting: Painting | None = None, rule: Live
         library.dataset_picture(next(one for one in workspace.dataset.samples if one.name == wanted))
         for wanted in (name, GOOD)
     )
-    view = insides.look(workspace, picture, painting or Painting(), rule or LiveSettings())
+    view = compute_inside_view(workspace, picture, painting or Painting(), rule or LiveSettings())
     truth = library.gt_mask(picture, GRID)
     unpainted = workspace.predictor.predict(picture.pixels)
     return InsideScene(view, truth, (20, 30), workspace.predictor.predict(good.pixels), unpainted)
@@ -82,10 +82,10 @@ def synthetic_scene(home: Path, settings: SyntheticSettings) -> SyntheticScene:
     assert workspace.dataset is not None
     picture = library.dataset_picture(next(one for one in workspace.dataset.samples if one.name == GOOD))
 
-    def look(changed: SyntheticSettings) -> View:
-        return synthetics.look(workspace, picture, changed)
+    def view_with(changed: SyntheticSettings) -> SyntheticView:
+        return compute_synthetic_view(workspace, picture, changed)
 
-    return SyntheticScene(look(settings), look)
+    return SyntheticScene(view_with(settings), view_with)
 
 
 def painted_scene(home: Path) -> InsideScene:
@@ -136,8 +136,8 @@ def test_every_steps_files_stage_and_settings_exist(home: Path) -> None:
         assert step.picture in samples
         assert (ROOT / navigation.FILES[step.page]).exists()
     for step in INSIDE_STEPS:
-        assert step.look.stage in stages
-        assert words_of(step.look.stage).title
+        assert step.selection.stage in stages
+        assert words_of(step.selection.stage).title
     keys = {card.key for card in cards_of(synthetic_scene(home, SYNTHETIC_STEPS[0].settings).view)}
     for step in SYNTHETIC_STEPS:
         assert step.settings.step in keys
@@ -244,7 +244,7 @@ def test_without_a_defect_there_is_nothing_to_tell(home: Path) -> None:
 
 
 def test_a_faint_sample_is_told_beside_the_same_one_as_it_was_drawn(home: Path) -> None:
-    drawn = SyntheticSettings.joined(LiveSettings(), SYNTHETIC_STEPS[0].settings.choice, Hand())
+    drawn = SyntheticSettings.joined(LiveSettings(), SYNTHETIC_STEPS[0].settings.selection, Hand())
     found = answers.faint(synthetic_scene(home, replace(drawn, beta=0.9)))
     plain = answers.blend(synthetic_scene(home, drawn))
     assert found is not None

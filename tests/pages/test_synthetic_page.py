@@ -27,13 +27,13 @@ from pages._ui.common import library
 from pages._ui.components.mask_areas import histogram, told
 from pages._ui.components.sample_grid import shrunk
 from pages._ui.components.shared.settings import LiveSettings
-from pages._ui.components.synthetic_view import SyntheticSettings, View
+from pages._ui.components.synthetic_view import SyntheticSettings, SyntheticView
 from pages._ui.components.synthetic_view.drawings import OUTLINE, arrows, outlined, rectangle
 from pages._ui.components.synthetic_view.payload import cards_of, pack
 from pages._ui.components.synthetic_view.pixel import follow
-from pages._ui.components.synthetic_view.settings import FIRST_SEED, Choice, read
+from pages._ui.components.synthetic_view.settings import FIRST_SEED, SampleSelection, read
 from pages._ui.frame.shell import Workspace
-from pages._ui.synthetic import synthetics
+from pages._ui.synthetic import views
 
 ROOT = Path(__file__).resolve().parents[2]
 ALPHA, TILES = "checkpoints/alpha.safetensors", "datasets/tiles"
@@ -93,11 +93,11 @@ def address(at: AppTest) -> dict[str, str]:
     return {name: "".join(at.query_params[name]) for name in at.query_params}
 
 
-def view_of(home: Path, **changes: Any) -> View:
+def view_of(home: Path, **changes: Any) -> SyntheticView:
     predictor = library.predictor(home / ALPHA, "cpu", "float32")
     workspace = Workspace(home / ALPHA, predictor, "cpu", "float32", open_dataset(home / TILES))
     sample = next(one for one in open_dataset(home / TILES).samples if one.name == GOOD_PICTURE)
-    return synthetics.look(workspace, library.dataset_picture(sample), SyntheticSettings(**changes))
+    return views.compute_view(workspace, library.dataset_picture(sample), SyntheticSettings(**changes))
 
 
 def good_image(home: Path) -> torch.Tensor:
@@ -178,7 +178,7 @@ def test_in_chinese_every_word_is_there(home: Path) -> None:
         facts, _ = shown(at)
         for card in facts["cards"]:
             assert re.search("[\u4e00-\u9fff]", card["title"] + card["sentence"]), card["key"]
-    assert "種子" in shown(at, "draem_synthetic_wall")[0]["told"]
+    assert "種子" in shown(at, "draem_sample_grid")[0]["told"]
 
 
 # --- what is sent ---------------------------------------------------------------------------------------------------
@@ -254,12 +254,12 @@ def test_the_payload_carries_orders_and_clicks(home: Path) -> None:
     assert list(arrays) == [card["key"] for card in facts["cards"] if card["has_picture"]]
 
 
-# --- the wall -------------------------------------------------------------------------------------------------------
+# --- the sample grid --------------------------------------------------------------------------------------------
 
 
 def test_the_wall_hangs_what_training_makes_of_each_seed(home: Path) -> None:
     at = page(seed=30)
-    facts, arrays = shown(at, "draem_synthetic_wall")
+    facts, arrays = shown(at, "draem_sample_grid")
     assert facts["first"] == 24
     assert len(facts["labels"]) == 24
     textures = load_textures(None, GRID)
@@ -328,7 +328,7 @@ def test_a_rectangle_covers_the_pieces_pixels(home: Path) -> None:
 # --- one pixel ------------------------------------------------------------------------------------------------------
 
 
-def followed(view: View) -> dict[str, str]:
+def followed(view: SyntheticView) -> dict[str, str]:
     return dict(follow(view) or [])
 
 
@@ -359,16 +359,16 @@ def test_no_pixel_is_followed_outside_of_the_picture(home: Path) -> None:
     assert follow(view_of(home, seed=3)) is None
     assert follow(view_of(home, seed=3, at_row=10_000, at_column=0)) is None
     with pytest.raises(ValueError, match="at_row is -2"):
-        Choice(at_row=-2)
+        SampleSelection(at_row=-2)
 
 
 def test_settings_read_back_as_they_are_written() -> None:
     with pytest.raises(ValueError, match="seed is -1"):
-        Choice(seed=-1)
+        SampleSelection(seed=-1)
     rule = LiveSettings(0.25)
-    settings = SyntheticSettings.joined(rule, Choice(5, "cutpaste"), Hand(to_row=3, brightness=1.25))
+    settings = SyntheticSettings.joined(rule, SampleSelection(5, "cutpaste"), Hand(to_row=3, brightness=1.25))
     assert read(vars(settings), rule) == settings
-    assert (settings.rule, settings.choice.seed, settings.hand.to_row) == (rule, 5, 3)
+    assert (settings.rule, settings.selection.seed, settings.hand.to_row) == (rule, 5, 3)
 
 
 def test_fixture_pictures_are_of_another_size_than_the_grid(home: Path) -> None:

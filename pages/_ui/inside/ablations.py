@@ -27,7 +27,7 @@ from pages._ui.common.byte_cache import MB, cached_by_bytes
 from pages._ui.common.escaping import literal
 from pages._ui.common.library import Picture
 from pages._ui.common.picture_row import Shown, render_pictures
-from pages._ui.components.inside_view import View
+from pages._ui.components.inside_view import InsideView
 from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.frame.shell import Workspace
 from pages._ui.inside.auroc import render_aurocs
@@ -48,7 +48,7 @@ class Experiment:
         return self.switches == AS_TRAINED and self.precision is None
 
 
-def render_switches(workspace: Workspace, picture: Picture, view: View) -> None:
+def render_switches(workspace: Workspace, picture: Picture, view: InsideView) -> None:
     """Draw the switches, the maps side by side, and on demand the AUROCs over the dataset."""
     experiment = _choose(workspace.predictor, view)
     trained = view.trace.prediction
@@ -64,7 +64,7 @@ def render_switches(workspace: Workspace, picture: Picture, view: View) -> None:
     render_aurocs(workspace, experiment.switches, experiment.precision)
 
 
-def _choose(predictor: Predictor, view: View) -> Experiment:
+def _choose(predictor: Predictor, view: InsideView) -> Experiment:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pair = st.segmented_control(
             text("inside.switch.pair"), _PAIRS, default="image_and_reconstruction", required=True,
@@ -87,7 +87,7 @@ def _choose(predictor: Predictor, view: View) -> Experiment:
     return Experiment(switches, other if in_other else None)
 
 
-def _render_switched(workspace: Workspace, picture: Picture, view: View, experiment: Experiment) -> None:
+def _render_switched(workspace: Workspace, picture: Picture, view: InsideView, experiment: Experiment) -> None:
     if experiment.is_as_trained:
         st.markdown(f"**{text('inside.switch.switched')}**")
         st.caption(text("inside.switch.nothing"))
@@ -162,7 +162,9 @@ def _told(moved: Change) -> str:
     )
 
 
-def _switched_prediction(workspace: Workspace, picture: Picture, view: View, experiment: Experiment) -> Prediction:
+def _switched_prediction(
+    workspace: Workspace, picture: Picture, view: InsideView, experiment: Experiment
+) -> Prediction:
     predictor = workspace.predictor
     if experiment.precision:
         predictor = library.predictor(workspace.checkpoint, workspace.asked_device, experiment.precision)

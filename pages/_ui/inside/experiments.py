@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages._ui.common.library import Picture
-from pages._ui.components.inside_view import Look, View
+from pages._ui.components.inside_view import InsideView, StageSelection
 from pages._ui.frame.shell import Workspace
 from pages._ui.inside.ablations import render_switches
 from pages._ui.inside.figures import render_figures
@@ -13,7 +13,7 @@ from pages._ui.texts import text
 SWITCHES, LOSSES, FIGURES = "switches", "losses", "figures"
 
 
-def render_experiments(workspace: Workspace, picture: Picture, view: View, look: Look) -> None:
+def render_experiments(workspace: Workspace, picture: Picture, view: InsideView, selection: StageSelection) -> None:
     """Draw the chosen experiment."""
     chosen = st.segmented_control(
         text("inside.try.title"),
@@ -27,6 +27,6 @@ def render_experiments(workspace: Workspace, picture: Picture, view: View, look:
     if chosen == LOSSES:
         render_losses(view)
     elif chosen == FIGURES:
-        render_figures(view, look)
+        render_figures(view, selection)
     else:
         render_switches(workspace, picture, view)

@@ -15,9 +15,9 @@ from draem_core.inside.switches import difference_map
 from draem_core.postprocess import PostProcess
 from draem_core.synthesis.draws import MAX_IMAGE_SHARE
 from draem_core.types import Prediction
-from pages._ui.components.inside_view.view import View as InsideView
+from pages._ui.components.inside_view.view import InsideView
 from pages._ui.components.synthetic_view.settings import SyntheticSettings
-from pages._ui.components.synthetic_view.view import View as SyntheticView
+from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text
 
 Values = Mapping[str, object]

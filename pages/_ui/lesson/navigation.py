@@ -6,7 +6,7 @@ Knows nothing of what a step says: `pages._ui.lesson.panel` shows that.
 import streamlit as st
 
 from pages._ui.common import library
-from pages._ui.components.inside_view import order_look
+from pages._ui.components.inside_view import order_selection
 from pages._ui.components.inside_view.stroke import Stroke
 from pages._ui.frame import address
 from pages._ui.frame.paths import short_name
@@ -76,7 +76,7 @@ def apply_step(page: str) -> None:
     st.session_state.pop(_ANSWERED, None)
     _choose(chosen)
     if isinstance(chosen, InsideStep):
-        order_look(chosen.look, page, chosen.part)
+        order_selection(chosen.selection, page, chosen.part)
         st.query_params.from_dict(link)
     else:
         st.query_params.from_dict(address.link(link | {"image": chosen.picture}, chosen.settings))

@@ -17,11 +17,11 @@ from draem_core.types import Prediction
 from pages._ui.common import library
 from pages._ui.common.escaping import Markdown, code
 from pages._ui.common.library import Picture
-from pages._ui.components.inside_view.settings import Look
-from pages._ui.components.inside_view.view import View as InsideView
+from pages._ui.components.inside_view.settings import StageSelection
+from pages._ui.components.inside_view.view import InsideView
 from pages._ui.components.shared.modules import script
 from pages._ui.components.synthetic_view.settings import SyntheticSettings
-from pages._ui.components.synthetic_view.view import View as SyntheticView
+from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.lesson import answers, navigation
 from pages._ui.lesson.answers import InsideScene, SyntheticScene, Values
 from pages._ui.lesson.steps import GOOD, STEPS, InsideStep, Step
@@ -63,7 +63,7 @@ def render_entry() -> None:
 
 
 def render_on_inside(
-    predictor: Predictor, dataset: Dataset | None, picture: Picture, view: InsideView, look: Look
+    predictor: Predictor, dataset: Dataset | None, picture: Picture, view: InsideView, selection: StageSelection
 ) -> None:
     """Draw the panel over the Inside page, where it is part of the lesson now."""
     step = navigation.step()
@@ -71,7 +71,7 @@ def render_on_inside(
         grid = view.trace.prediction.anomaly_map.shape
         good = _prediction_of(GOOD, predictor, dataset)
         truth = _truth(picture, (grid[0], grid[1]))
-        scene = InsideScene(view, truth, look.pixel, good, library.prediction(predictor, picture))
+        scene = InsideScene(view, truth, selection.pixel, good, library.prediction(predictor, picture))
         _render(step, answers.INSIDE[step.key](scene))
 
 

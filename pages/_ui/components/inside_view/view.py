@@ -18,13 +18,13 @@ from pages._ui.components.inside_view.painting import Painting
 class Plan:
     """A checkpoint's network without its numbers, and what is read off it."""
 
-    bones: Draem
+    meta_model: Draem
     diagram: Diagram
     has_sspcab: bool
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class InsideView:
     """One picture on its way.
 
     title: the picture's name. digest: of the picture before it was painted on.

@@ -9,11 +9,11 @@ import numpy as np
 
 from draem_core.render import difference, show_reconstruction
 from pages._ui.components.synthetic_view.card import Card, shape_and_range, share_of
-from pages._ui.components.synthetic_view.view import View
+from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text
 
 
-def network_cards(view: View) -> list[Card]:
+def network_cards(view: SyntheticView) -> list[Card]:
     """Return the cards, in the order of the data."""
     prediction, counts, truth = view.prediction, view.counts, view.truth
     error = np.abs(prediction.reconstruction - view.sample.image.permute(1, 2, 0).numpy())
@@ -63,14 +63,14 @@ def network_cards(view: View) -> list[Card]:
     ]
 
 
-def auroc_told(view: View) -> str:
+def auroc_told(view: SyntheticView) -> str:
     """Say the map's pixel AUROC, or that it is undefined and why."""
     if not math.isnan(view.pixel_auroc):
         return f"{view.pixel_auroc:.4f}"
     return text("synthetic.fact.undefined_all" if view.truth.any() else "synthetic.fact.undefined_none")
 
 
-def iou_told(view: View) -> str:
+def iou_told(view: SyntheticView) -> str:
     """Say the mask's IoU, or that it is undefined and why."""
     if not math.isnan(view.counts.iou):
         return f"{view.counts.iou:.4f}"

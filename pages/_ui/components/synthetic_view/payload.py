@@ -13,13 +13,13 @@ from pages._ui.components.synthetic_view.piece_cards import piece_cards
 from pages._ui.components.synthetic_view.pixel import follow
 from pages._ui.components.synthetic_view.settings import KINDS, MOST_SEED
 from pages._ui.components.synthetic_view.texture_cards import NOISE_COLOURS, mask_card, texture_cards
-from pages._ui.components.synthetic_view.view import View
+from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text, texts_under
 
 _SCALES = ("probability", NOISE_COLOURS, "gray")
 
 
-def cards_of(view: View) -> list[Card]:
+def cards_of(view: SyntheticView) -> list[Card]:
     """Return the stages in the order of the data."""
     sample = view.sample
     if sample.texture is not None:
@@ -32,7 +32,7 @@ def cards_of(view: View) -> list[Card]:
     return [_good_card(view, made[0].group), *made, *network_cards(view)]
 
 
-def pack(view: View, revision: int, click: object) -> bytes:
+def pack(view: SyntheticView, revision: int, click: object) -> bytes:
     """The page's payload. ``click`` goes back to the browser, which numbers its answers; ``revision`` is an order's."""
     cards = cards_of(view)
     arrays = {card.key: card.picture for card in cards if card.picture is not None}
@@ -42,7 +42,7 @@ def pack(view: View, revision: int, click: object) -> bytes:
         "click": click if isinstance(click, int | float) else 0,
         "title": view.title,
         "most_seed": MOST_SEED,
-        "answer": asdict(settings.choice) | asdict(settings.hand),
+        "answer": asdict(settings.selection) | asdict(settings.hand),
         "kinds": {kind: text(f"synthetic.kind.{kind}") for kind in KINDS},
         "by_hand": _by_hand(cards, view),
         "coin": _coin(view),
@@ -59,7 +59,7 @@ def pack(view: View, revision: int, click: object) -> bytes:
     return payload.pack(header, arrays)
 
 
-def _good_card(view: View, group: str) -> Card:
+def _good_card(view: SyntheticView, group: str) -> Card:
     sample = view.sample
     turned = text("synthetic.fact.turned", degrees=signed(sample.turn, 1)) if sample.turn else ""
     return Card(
@@ -75,19 +75,19 @@ def _good_card(view: View, group: str) -> Card:
     )
 
 
-def _by_hand(cards: list[Card], view: View) -> dict[str, str]:
+def _by_hand(cards: list[Card], view: SyntheticView) -> dict[str, str]:
     """Return the labels of what is set by hand and acts on these cards."""
     coin = {} if view.settings.coin is None else {"coin": text("synthetic.control.coin")}
     return coin | {one.name: one.label for card in cards for one in card.controls if one.by_hand}
 
 
-def _coin(view: View) -> str:
+def _coin(view: SyntheticView) -> str:
     sample = view.sample
     said = "clean" if sample.coin < CLEAN_SHARE else "painted"
     return text(f"synthetic.coin.drew_{said}", coin=sample.coin, share=CLEAN_SHARE)
 
 
-def _verdict(view: View) -> list[list[str]]:
+def _verdict(view: SyntheticView) -> list[list[str]]:
     """Return (name, value) of what counts, in words."""
     share = float(view.truth.mean())
     flagged = bool(view.pred_mask.any())

@@ -12,14 +12,14 @@ from draem_core.synthesis.sample import PieceStages
 from pages._ui.components.synthetic_view.card import Card, as_picture, control, shape_and_range, signed
 from pages._ui.components.synthetic_view.drawings import rectangle, way
 from pages._ui.components.synthetic_view.texture_cards import mask_card
-from pages._ui.components.synthetic_view.view import View
+from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text
 
 _MARGIN = 6  # pixels kept around the piece where it is shown alone
 _FADED = 0.2  # how bright is what does not belong to it
 
 
-def piece_cards(view: View, stages: PieceStages) -> list[Card]:
+def piece_cards(view: SyntheticView, stages: PieceStages) -> list[Card]:
     """Return the cards, in the order of the data, without the good picture and the network's."""
     settings, draw, pasted, size = view.settings, stages.draw, stages.pasted, view.truth.shape
     good = as_picture(view.sample.image)

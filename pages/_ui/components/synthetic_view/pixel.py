@@ -5,13 +5,13 @@ from torch import Tensor
 
 from draem_core.synthesis.sample import PieceStages, TextureStages
 from pages._ui.components.synthetic_view.card import signed
-from pages._ui.components.synthetic_view.view import View
+from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text
 
 _CHANNELS = ("R", "G", "B")
 
 
-def follow(view: View) -> list[list[str]] | None:
+def follow(view: SyntheticView) -> list[list[str]] | None:
     """Return (name, value) of a followed pixel in the order of the data; None where none is followed."""
     at = view.at
     if at is None:
@@ -29,7 +29,7 @@ def follow(view: View) -> list[list[str]] | None:
     return lines
 
 
-def _texture_lines(view: View, stages: TextureStages, at: tuple[int, int]) -> list[list[str]]:
+def _texture_lines(view: SyntheticView, stages: TextureStages, at: tuple[int, int]) -> list[list[str]]:
     noise, is_inside = float(stages.blended.noise[0][at]), bool(view.truth[at])
     said = text(
         "synthetic.pixel.above" if is_inside else "synthetic.pixel.not_above",
@@ -51,7 +51,7 @@ def _texture_lines(view: View, stages: TextureStages, at: tuple[int, int]) -> li
     return lines
 
 
-def _piece_lines(view: View, stages: PieceStages, at: tuple[int, int]) -> list[list[str]]:
+def _piece_lines(view: SyntheticView, stages: PieceStages, at: tuple[int, int]) -> list[list[str]]:
     name = text("synthetic.stage.mask.title")
     if not view.truth[at]:
         return [[name, text("synthetic.pixel.beside_piece")]]
@@ -60,7 +60,7 @@ def _piece_lines(view: View, stages: PieceStages, at: tuple[int, int]) -> list[l
     return [[name, text("synthetic.pixel.in_piece", row=at[0] + down, column=at[1] + right, colours=moved)]]
 
 
-def _map_line(view: View, at: tuple[int, int]) -> str:
+def _map_line(view: SyntheticView, at: tuple[int, int]) -> str:
     said = {
         (True, True): "found",
         (True, False): "alarm",

@@ -8,7 +8,7 @@ import numpy as np
 from draem_core.evaluation.settings_grid import SettingsGrid
 from pages._ui.components.shared.settings import LiveSettings, check_share
 
-Order = Literal["wrong", "score", "kind", "erased"]
+GalleryOrder = Literal["wrong", "score", "kind", "erased"]
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class TunerSettings(LiveSettings):
     saved_kernel_size: int = 3
     saved_min_area: int = 0
     by_kind: bool = False
-    order: Order = "wrong"
+    order: GalleryOrder = "wrong"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_share("unsure_sensitivity", self.unsure_sensitivity)
         LiveSettings(self.saved_sensitivity, self.saved_kernel_size, self.saved_min_area)  # refuses what no slider has
-        if self.order not in get_args(Order):
-            raise ValueError(f"order is {self.order!r}; it must be one of {', '.join(get_args(Order))}")
+        if self.order not in get_args(GalleryOrder):
+            raise ValueError(f"order is {self.order!r}; it must be one of {', '.join(get_args(GalleryOrder))}")
 
     @property
     def unsure_threshold(self) -> np.float32 | None:

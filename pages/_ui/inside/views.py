@@ -17,7 +17,7 @@ from draem_core.scoring.keys import Stamp, network_key
 from draem_core.types import ResizeFilter
 from pages._ui.common.byte_cache import MB, cached_by_bytes, size_of
 from pages._ui.common.library import Picture
-from pages._ui.components.inside_view import View, answered
+from pages._ui.components.inside_view import InsideView, answered
 from pages._ui.components.inside_view.painting import Painting, layer_size, read_painting
 from pages._ui.components.inside_view.stroke import Stroke, painted
 from pages._ui.components.inside_view.view import Plan
@@ -50,7 +50,7 @@ def paint_first(picture: Picture, stroke: Stroke) -> None:
     kept.setdefault(picture.digest, painted(stroke, picture.pixels, picture.digest))
 
 
-def look(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveSettings) -> View:
+def compute_view(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveSettings) -> InsideView:
     """Run the network on a painted picture, where that was not done before, and apply the mask's rule.
 
     Raises:
@@ -60,7 +60,7 @@ def look(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveS
     seen = painting.on(picture.pixels)
     traced = traced_picture(predictor, picture, painting, seen)
     post_process = PostProcess(rule.sensitivity, rule.kernel_size, rule.min_area)
-    return View(
+    return InsideView(
         title=picture.name,
         digest=picture.digest,
         pixels=picture.pixels,
@@ -106,5 +106,5 @@ def plan(checkpoint: Path, input_size: tuple[int, int]) -> Plan:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _plan(checkpoint: str, stamp: Stamp, input_size: tuple[int, int]) -> Plan:
-    bones = load_checkpoint(checkpoint).model.to("meta")  # its numbers are the predictor's business
-    return Plan(bones, diagram(bones, input_size), has_sspcab(bones))
+    meta_model = load_checkpoint(checkpoint).model.to("meta")  # its numbers are the predictor's business
+    return Plan(meta_model, diagram(meta_model, input_size), has_sspcab(meta_model))
