@@ -91,7 +91,7 @@ def test_what_hides_is_named() -> None:
 
 
 def test_the_values_of_the_catalogue_are_escaped_and_its_own_words_are_not() -> None:
-    told = markdown("inside.switch.result", score=0.5, pixels=1200, verdict="**NG**")
+    told = markdown("inside.ablation.result", score=0.5, pixels=1200, verdict="**NG**")
     assert told == r"score **0.5000** · mask 1,200 px · \*\*NG\*\*"
 
 

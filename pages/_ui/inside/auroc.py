@@ -1,4 +1,4 @@
-"""AUROC over the dataset with and without a switch, and without the discriminator: a background job, on a button."""
+"""AUROC over the dataset with and without an ablation, and without the discriminator: a background job, on a button."""
 
 import math
 from collections.abc import Callable, Hashable
@@ -18,7 +18,7 @@ from pages._ui.common.jobs import Job, Jobs, Progress
 from pages._ui.frame.shell import Workspace
 from pages._ui.texts import markdown, text
 
-_NAMES = {AS_IT_IS: "as_trained", DIFFERENCE: "difference", SWITCHED: "switched"}
+_NAMES = {AS_IT_IS: "as_trained", DIFFERENCE: "difference", SWITCHED: "ablated"}
 _GLANCE = 0.3  # s that the page waits before it shows progress
 
 

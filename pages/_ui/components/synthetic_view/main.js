@@ -77,12 +77,12 @@ function createStepper(root) {
     slot("previous").disabled = answer.seed <= 0;
     if (slot("seed") !== root.getRootNode().activeElement || !isStale) slot("seed").value = answer.seed;
     showChoices(slot("kind"), Object.entries(view.kinds), answer.kind, (kind) => tell({ kind }));
-    const coins = [
-      ["", words.coin_drawn],
-      ["painted", words.coin_painted],
-      ["clean", words.coin_clean],
+    const draws = [
+      ["", words.as_drawn],
+      ["painted", words.anomalous],
+      ["clean", words.clean],
     ];
-    showChoices(slot("coin"), coins, answer.coin ?? "", (coin) => tell({ coin: coin || null }));
+    showChoices(slot("coin"), draws, answer.coin ?? "", (coin) => tell({ coin: coin || null }));
     showTold();
     showHands();
     showHero();
@@ -99,12 +99,12 @@ function createStepper(root) {
     showState();
   }
 
-  /** What the coin said, and, for a clean sample, a way to paint it nevertheless. */
+  /** What the seed drew, and, for a clean sample, a way to make it anomalous nevertheless. */
   function showTold() {
     const told = slot("told");
-    told.replaceChildren(view.coin);
+    told.replaceChildren(view.anomaly_draw);
     if (!view.is_clean) return;
-    const button = element("button", "link", view.words.paint_it);
+    const button = element("button", "link", view.words.make_anomalous);
     button.type = "button";
     button.onclick = () => tell({ coin: "painted" });
     told.append(" ", view.words.clean_told, " ", button);

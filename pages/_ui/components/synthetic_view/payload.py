@@ -9,7 +9,7 @@ from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.components.shared import payload
 from pages._ui.components.synthetic_view.card import Card, as_picture, control, shape_and_range, signed
 from pages._ui.components.synthetic_view.network_cards import auroc_told, iou_told, network_cards
-from pages._ui.components.synthetic_view.piece_cards import piece_cards
+from pages._ui.components.synthetic_view.patch_cards import patch_cards
 from pages._ui.components.synthetic_view.pixel import follow
 from pages._ui.components.synthetic_view.settings import KINDS, MOST_SEED
 from pages._ui.components.synthetic_view.texture_cards import NOISE_COLOURS, mask_card, texture_cards
@@ -25,7 +25,7 @@ def cards_of(view: SyntheticView) -> list[Card]:
     if sample.texture is not None:
         made = texture_cards(view, sample.texture)
     elif sample.piece is not None:
-        made = piece_cards(view, sample.piece)
+        made = patch_cards(view, sample.piece)
     else:
         unchanged = (text("synthetic.fact.unchanged"), shape_and_range(sample.corrupted))
         made = [mask_card(view, "clean"), Card("blend", "clean", as_picture(sample.corrupted), unchanged)]
@@ -45,7 +45,7 @@ def pack(view: SyntheticView, revision: int, click: object) -> bytes:
         "answer": asdict(settings.selection) | asdict(settings.hand),
         "kinds": {kind: text(f"synthetic.kind.{kind}") for kind in KINDS},
         "by_hand": _by_hand(cards, view),
-        "coin": _coin(view),
+        "anomaly_draw": _anomaly_draw(view),
         "is_clean": view.sample.is_clean,
         "hero": ["good", "paste" if view.sample.piece else "blend", "mask", "anomaly_map"],
         "verdict": _verdict(view),
@@ -61,15 +61,15 @@ def pack(view: SyntheticView, revision: int, click: object) -> bytes:
 
 def _good_card(view: SyntheticView, group: str) -> Card:
     sample = view.sample
-    turned = text("synthetic.fact.turned", degrees=signed(sample.turn, 1)) if sample.turn else ""
+    rotated = text("synthetic.fact.rotated", degrees=signed(sample.turn, 1)) if sample.turn else ""
     return Card(
         "good",
         group,
         as_picture(sample.image),
         (
             shape_and_range(sample.image),
-            turned or text("synthetic.fact.not_turned"),
-            text("synthetic.fact.turn_chance", share=ROTATE_SHARE),
+            rotated or text("synthetic.fact.not_rotated"),
+            text("synthetic.fact.rotation_chance", share=ROTATE_SHARE),
         ),
         controls=(control(view.settings, "turn", "range", round(sample.turn, 1), span=(-90, 90, 0.1), unit="°"),),
     )
@@ -81,10 +81,10 @@ def _by_hand(cards: list[Card], view: SyntheticView) -> dict[str, str]:
     return coin | {one.name: one.label for card in cards for one in card.controls if one.by_hand}
 
 
-def _coin(view: SyntheticView) -> str:
+def _anomaly_draw(view: SyntheticView) -> str:
     sample = view.sample
-    said = "clean" if sample.coin < CLEAN_SHARE else "painted"
-    return text(f"synthetic.coin.drew_{said}", coin=sample.coin, share=CLEAN_SHARE)
+    said = "clean" if sample.coin < CLEAN_SHARE else "anomalous"
+    return text(f"synthetic.anomaly_draw.{said}", drawn=sample.coin, share=CLEAN_SHARE)
 
 
 def _verdict(view: SyntheticView) -> list[list[str]]:

@@ -22,7 +22,7 @@ def follow(view: SyntheticView) -> list[list[str]] | None:
     if sample.texture is not None:
         lines += _texture_lines(view, sample.texture, at)
     elif sample.piece is not None:
-        lines += _piece_lines(view, sample.piece, at)
+        lines += _patch_lines(view, sample.piece, at)
     lines.append([text("synthetic.pixel.corrupted"), _colours(sample.corrupted, at)])
     lines.append([text("synthetic.stage.reconstruction.title"), _numbers(view.prediction.reconstruction[at])])
     lines.append([text("synthetic.stage.anomaly_map.title"), _map_line(view, at)])
@@ -51,13 +51,13 @@ def _texture_lines(view: SyntheticView, stages: TextureStages, at: tuple[int, in
     return lines
 
 
-def _piece_lines(view: SyntheticView, stages: PieceStages, at: tuple[int, int]) -> list[list[str]]:
+def _patch_lines(view: SyntheticView, stages: PieceStages, at: tuple[int, int]) -> list[list[str]]:
     name = text("synthetic.stage.mask.title")
     if not view.truth[at]:
-        return [[name, text("synthetic.pixel.beside_piece")]]
+        return [[name, text("synthetic.pixel.beside_patch")]]
     down, right = stages.draw.shift[0].tolist()
     moved = _colours(stages.pasted.moved[0], at)
-    return [[name, text("synthetic.pixel.in_piece", row=at[0] + down, column=at[1] + right, colours=moved)]]
+    return [[name, text("synthetic.pixel.in_patch", row=at[0] + down, column=at[1] + right, colours=moved)]]
 
 
 def _map_line(view: SyntheticView, at: tuple[int, int]) -> str:

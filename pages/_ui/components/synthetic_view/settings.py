@@ -14,6 +14,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 FIRST_SEED = 17  # the page opens with a clear anomaly
 MOST_SEED = 2**31 - 1
 NONE = -1
+_OLD_STEPS = {"piece": "patch"}  # stages as earlier links name them
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ OWN_NAMES = frozenset(field.name for kind in (SampleSelection, Hand) for field i
 def read(values: Mapping[str, object], rule: LiveSettings) -> SyntheticSettings:
     """Return selection and hand as ``values`` say, over the defaults; what cannot be read is passed over."""
     said = {name: value for name, value in values.items() if value not in (None, "")}
+    if (step := str(said.get("step"))) in _OLD_STEPS:
+        said["step"] = _OLD_STEPS[step]
     settings = SyntheticSettings(**vars(rule), **vars(read_settings(said, SampleSelection())))
     for name, kind in _HAND_TYPES.items():
         if name not in said:

@@ -42,7 +42,7 @@ def _shape_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
     rows, columns = noise.scales[0].tolist()
     points = (rows + 1) * (columns + 1)
     angle = math.degrees(float(noise.angles[0]))
-    turned = stages.blended.noise[0]
+    rotated = stages.blended.noise[0]
     return [
         Card(
             "gradients",
@@ -59,17 +59,17 @@ def _shape_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
         _noise_card("noise", stages.straight, (shape_and_range(stages.straight),)),
         _noise_card(
             "rotation",
-            turned,
+            rotated,
             (
-                text("synthetic.fact.turned", degrees=signed(angle, 1)),
-                text("synthetic.fact.outside", share=float((turned == 0).double().mean())),
+                text("synthetic.fact.rotated", degrees=signed(angle, 1)),
+                text("synthetic.fact.outside", share=float((rotated == 0).double().mean())),
             ),
             controls=(control(settings, "angle", "range", round(angle, 1), span=(-90, 90, 0.1), unit="°"),),
         ),
         Card(
             "threshold",
             "shape",
-            _cut(turned, truth),
+            _cut(rotated, truth),
             (text("synthetic.fact.above", threshold=signed(stages.threshold), share=truth.mean()),),
             controls=(
                 control(settings, "noise_threshold", "range", round(stages.threshold, 2), span=(-0.5, 1.0, 0.01)),
