@@ -12,7 +12,6 @@ from draem_core.inference.resize import resize_picture
 from draem_core.inside.diagram import diagram
 from draem_core.inside.stages import Trace, mask_stages, trace
 from draem_core.inside.switches import AS_TRAINED, Switches, has_sspcab
-from draem_core.postprocess import PostProcess
 from draem_core.scoring.keys import Stamp, network_key
 from draem_core.types import ResizeFilter
 from pages._ui.common.byte_cache import MB, cached_by_bytes, size_of
@@ -59,7 +58,7 @@ def compute_view(workspace: Workspace, picture: Picture, painting: Painting, rul
     predictor = workspace.predictor
     seen = painting.on(picture.pixels)
     traced = traced_picture(predictor, picture, painting, seen)
-    post_process = PostProcess(rule.sensitivity, rule.kernel_size, rule.min_area)
+    post_process = rule.post_process
     return InsideView(
         title=picture.name,
         digest=picture.digest,

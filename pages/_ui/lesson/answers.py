@@ -146,7 +146,7 @@ def verdict(scene: InsideScene) -> Values:
     rule = scene.view.rule
     left = rule.stages(scene.prediction.anomaly_map)
     return _result(scene.prediction, rule) | {
-        "threshold": 1 - rule.sensitivity,
+        "threshold": float(rule.threshold),
         "above": left.above_threshold,
         "opened": left.after_opening,
         "kernel": rule.kernel_size,

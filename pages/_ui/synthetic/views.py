@@ -13,7 +13,6 @@ from draem_core.data.textures import load_textures
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
 from draem_core.inference.resize import resize_picture
-from draem_core.postprocess import PostProcess
 from draem_core.scoring.keys import Stamp, network_key
 from draem_core.synthesis.sample import Kind, Sample, make_sample, mask_shares
 from draem_core.types import Prediction
@@ -50,14 +49,13 @@ def compute_view(workspace: Workspace, picture: Picture, settings: SyntheticSett
     size = predictor.card.input_size
     textures = _textures_of(settings.textures, size)
     sample = make_sample(_good(picture, predictor), textures, settings.seed, settings.kind, settings.hand)
-    rule = settings.rule
     return SyntheticView(
         title=picture.name,
         settings=settings,
         sources=Sources(_folders(), len(textures)),
         sample=sample,
         prediction=_prediction(predictor, picture.name, sample),
-        rule=PostProcess(rule.sensitivity, rule.kernel_size, rule.min_area),
+        rule=settings.post_process,
         score_rule=text(f"score_rule.{predictor.card.score_rule}"),
     )
 

@@ -46,7 +46,7 @@ def network_cards(view: SyntheticView) -> list[Card]:
             "pred_mask",
             "network",
             np.where(view.pred_mask, 255, 0).astype(np.uint8),
-            (text("synthetic.fact.rule", threshold=1 - view.rule.sensitivity), share_of(view.pred_mask)),
+            (text("synthetic.fact.rule", threshold=float(view.rule.threshold)), share_of(view.pred_mask)),
             scale="gray",
         ),
         Card(

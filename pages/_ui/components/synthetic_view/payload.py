@@ -95,6 +95,6 @@ def _verdict(view: SyntheticView) -> list[list[str]]:
         [text("synthetic.verdict.truth"), text("synthetic.verdict.share", share=share)],
         [text("synthetic.verdict.score"), f"{view.prediction.image_score:.4f}"],
         [text("synthetic.verdict.auroc"), auroc_told(view)],
-        [text("synthetic.verdict.iou", threshold=1 - view.rule.sensitivity), iou_told(view)],
+        [text("synthetic.verdict.iou", threshold=float(view.rule.threshold)), iou_told(view)],
         [text("synthetic.verdict.verdict"), "NG" if flagged else "OK"],
     ]

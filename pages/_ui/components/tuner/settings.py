@@ -6,6 +6,7 @@ from typing import Literal, Self, get_args
 import numpy as np
 
 from draem_core.evaluation.settings_grid import SettingsGrid
+from draem_core.postprocess import PostProcess
 from pages._ui.components.shared.settings import LiveSettings, check_share
 
 GalleryOrder = Literal["wrong", "score", "kind", "erased"]
@@ -43,7 +44,7 @@ class TunerSettings(LiveSettings):
     @property
     def unsure_threshold(self) -> np.float32 | None:
         """The value that an unsure image's map exceeds after opening and area filter; None without zones."""
-        return np.float32(1 - max(self.unsure_sensitivity, self.sensitivity)) if self.zones else None
+        return PostProcess(max(self.unsure_sensitivity, self.sensitivity)).threshold if self.zones else None
 
     def at_stops(self, grid: SettingsGrid) -> Self:
         """Return the nearest settings that ``grid`` has counted, as the browser shows them (main.js, snap)."""
