@@ -21,7 +21,7 @@ const data = {
   overlap: Float64Array.of(0.4, 1.1, 1.5, 1.5, ...[0, 0.5, 1.2, 1.2], ...[0, 0.5, 1, 1], ...[0, 0.5, 0.5, 0.5]),
   defectTotal: 8,
   goodTotal: 100,
-  figures: [{ image_auroc: 1 }, { image_auroc: 0.75 }],
+  metrics: [{ image_auroc: 1 }, { image_auroc: 0.75 }],
 };
 const counts = createCounts(data);
 
@@ -39,7 +39,7 @@ test("images by verdict and label, pixels and regions of a setting", () => {
   assert.deepEqual(one.image, { tp: 2, fp: 0, fn: 0, tn: 2 });
   assert.deepEqual(one.pixel, { tp: 6, fp: 0, fn: 2, tn: 100 });
   assert.deepEqual(one.regions, { found: 2, total: 2, erased: 0 });
-  assert.equal(one.figures.image_auroc, 1);
+  assert.equal(one.metrics.image_auroc, 1);
 });
 
 test("what opening and area filter cost is told against the map without them", () => {
@@ -47,7 +47,7 @@ test("what opening and area filter cost is told against the map without them", (
   assert.deepEqual(one.image, { tp: 1, fp: 0, fn: 1, tn: 2 });
   assert.deepEqual(one.regions, { found: 1, total: 2, erased: 1 });
   assert.deepEqual(one.blobs, { left: 0, raw: 3 });
-  assert.equal(one.figures.image_auroc, 0.75);
+  assert.equal(one.metrics.image_auroc, 0.75);
 });
 
 test("rates at every stop, NaN where nothing is flagged", () => {

@@ -134,7 +134,7 @@ def test_first_visit_counts_every_setting_without_a_click(visit: Path, tuning: T
     assert all(image["thumbnail"].startswith("data:image/jpeg") for image in view.facts["images"])
     for name, part in (("defectPixels", "defect_pixels"), ("goodPixels", "good_pixels"), ("imageStops", "image_stops")):
         np.testing.assert_array_equal(view.arrays[name], getattr(tuning.grid, part))
-    assert view.facts["figures"][1]["pixel_auroc"] == tuning.figures[1].pixel_auroc
+    assert view.facts["metrics"][1]["pixel_auroc"] == tuning.figures[1].pixel_auroc
     assert view.settings == TunerSettings()
     assert not at.error
     assert asked(at) == {"checkpoint": ALPHA, "dataset": TILES}
@@ -235,7 +235,7 @@ def test_with_one_class_alone_figures_are_undefined_and_the_page_says_why(home: 
     for kind in DEFECTS:
         shutil.rmtree(home / TILES / "test" / kind)
     at = tune()
-    assert shown(at).facts["figures"][0]["image_auroc"] is None
+    assert shown(at).facts["metrics"][0]["image_auroc"] is None
     assert "defect" in words(at)
     for goal in ("No defect missed", "Few false alarms", "Least cost", "Three zones"):
         at.selectbox(key="goal").select(goal)

@@ -72,9 +72,9 @@ def test_images_and_figures_travel_as_plain_text_and_numbers() -> None:
     header, _ = unpacked(pack('tiles "1"', grid, (nothing, figures[1]), ENTRIES, "d"))
     assert header["title"] == 'tiles "1"'
     assert header["images"][0] == {"name": "test/good/é 0.png", "kind": "good", "thumbnail": ""}
-    assert header["figures"][0]["pixel_auroc"] is None
-    assert header["figures"][1]["pixel_auroc"] == figures[1].pixel_auroc
-    assert header["figures"][1]["image_f1max"] == figures[1].image_f1max.f1
+    assert header["metrics"][0]["pixel_auroc"] is None
+    assert header["metrics"][1]["pixel_auroc"] == figures[1].pixel_auroc
+    assert header["metrics"][1]["image_f1max"] == figures[1].image_f1max.f1
 
 
 def test_more_pixels_than_32_bits_count_are_sent_as_floats() -> None:

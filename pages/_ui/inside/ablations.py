@@ -142,7 +142,7 @@ def _render_result(
         markdown("inside.ablation.result", score=result.image_score, pixels=np.count_nonzero(mask), verdict=verdict)
     )
     if before is not None:
-        st.caption(literal(_told(moved)))
+        st.caption(literal(_change_text(moved)))
 
 
 def _moves(before: Prediction, after: Prediction, moved: Change) -> np.ndarray:
@@ -151,7 +151,7 @@ def _moves(before: Prediction, after: Prediction, moved: Change) -> np.ndarray:
     return scale_colours("RdBu_r")[np.clip((share + 1) * 128, 0, 255).astype(np.uint8)]
 
 
-def _told(moved: Change) -> str:
+def _change_text(moved: Change) -> str:
     return text(
         "inside.ablation.change",
         before=moved.score_before,

@@ -44,7 +44,7 @@ def painting_of(picture: Picture, key: str) -> Painting:
 
 
 def paint_first(picture: Picture, stroke: Stroke) -> None:
-    """Paint a stroke on a picture unless somebody painted there before, be it that they took it away again."""
+    """Paint a stroke on a picture unless somebody painted there before, even if they took it away again."""
     kept = st.session_state.setdefault(_PAINTINGS, {})
     kept.setdefault(picture.digest, painted(stroke, picture.pixels, picture.digest))
 
@@ -53,7 +53,7 @@ def compute_view(workspace: Workspace, picture: Picture, painting: Painting, rul
     """Run the network on a painted picture, where that was not done before, and apply the mask's rule.
 
     Raises:
-        DraemError: the network gives no finite numbers, or the device's memory ran out.
+        DraemError: the network's output is not finite, or the device's memory ran out.
     """
     predictor = workspace.predictor
     seen = painting.on(picture.pixels)

@@ -1,4 +1,4 @@
-"""The lesson's panel over the page: question, answer on demand, back and next, by keys too; a component of ours.
+"""The lesson's panel over the page: question, answer on demand, back and next, by keys too; a Streamlit v2 component.
 
 Holds no numbers: `pages._ui.lesson.answers` reads them off what the page shows.
 """
@@ -89,9 +89,9 @@ def _render(step: Step, found: Values | None) -> None:
         "lang": language().code,
         "words": texts_under("lesson.panel"),
         "title": text(f"lesson.step.{step.key}.title"),
-        "question": _told(f"lesson.step.{step.key}.question", found),
+        "question": _filled(f"lesson.step.{step.key}.question", found),
         "hand": text(f"lesson.step.{step.key}.hand"),
-        "answer": _told(f"lesson.step.{step.key}.answer", found) if navigation.is_answered() else None,
+        "answer": _filled(f"lesson.step.{step.key}.answer", found) if navigation.is_answered() else None,
     }
 
     def gone() -> None:
@@ -107,7 +107,7 @@ def _render(step: Step, found: Values | None) -> None:
     _mount(key=_KEY, data=data, on_go_change=gone, on_answer_change=answered)
 
 
-def _told(key: str, found: Values | None) -> str:
+def _filled(key: str, found: Values | None) -> str:
     """Return a question or an answer with its numbers; a hint where the picture on the page has none."""
     if not names_of(key):
         return text(key)

@@ -43,7 +43,7 @@ def compute_view(workspace: Workspace, picture: Picture, settings: SyntheticSett
     """Make the sample, run the network on it where that was not done before, and apply the mask's rule.
 
     Raises:
-        DraemError: a folder of textures cannot be used, or the network gives no finite numbers.
+        DraemError: a folder of textures cannot be used, or the network's output is not finite.
     """
     predictor = workspace.predictor
     size = predictor.card.input_size

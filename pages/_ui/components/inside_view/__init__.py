@@ -1,4 +1,4 @@
-"""All stages of a checkpoint for one picture that can be painted on: a Streamlit v2 component of ours.
+"""All stages of a checkpoint for one picture that can be painted on: a Streamlit v2 component.
 
 Python sends the stages and the numbers, the browser sends strokes, the opened stage and the followed pixel back.
 Holds no network and no cache.

@@ -142,7 +142,7 @@ def _pixel(
         sample = samples.get(stage.name)
         at = stage.tensor[:, selection.row, selection.column].float().numpy() if sample is None else sample.values
         is_short = stage.name in (*PICTURES, *TWO_CLASSES, "difference")
-        values[stage.name] = [_told(value) for value in (at if is_short else at[[card["channel"]]])]
+        values[stage.name] = [_finite(value) for value in (at if is_short else at[[card["channel"]]])]
     place = samples.get(opened.name)
     box = None
     if place is not None:
@@ -157,6 +157,6 @@ def _pixel(
     }
 
 
-def _told(value: float) -> float:
+def _finite(value: float) -> float:
     """JSON knows no infinity: a feature beyond the float's range is told as its largest."""
     return float(value) if math.isfinite(value) else math.copysign(np.finfo(np.float32).max, value)

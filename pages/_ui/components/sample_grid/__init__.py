@@ -1,4 +1,4 @@
-"""Many synthetic samples at a glance: a Streamlit v2 component of ours.
+"""Many synthetic samples at a glance: a Streamlit v2 component.
 
 A click on a sample comes back as its seed. Holds no network and no cache.
 """

@@ -1,4 +1,4 @@
-"""One synthetic sample, stage by stage: a Streamlit v2 component of ours.
+"""One synthetic sample, stage by stage: a Streamlit v2 component.
 
 Python sends the stages and the numbers, the browser sends back what was set. Holds no network and no cache.
 """

@@ -107,7 +107,7 @@ function createStepper(root) {
     const button = element("button", "link", view.words.make_anomalous);
     button.type = "button";
     button.onclick = () => tell({ coin: "painted" });
-    told.append(" ", view.words.clean_told, " ", button);
+    told.append(" ", view.words.clean_note, " ", button);
   }
 
   function showHands() {
@@ -137,7 +137,7 @@ function createStepper(root) {
       const card = view.cards.find((one) => one.key === key);
       const [shown, caption] = hero.children[i].children;
       hero.children[i].dataset.result = key;
-      shown.setAttribute("aria-label", `${card.title}. ${card.facts.join(". ")}. ${view.words.click_told}`);
+      shown.setAttribute("aria-label", `${card.title}. ${card.facts.join(". ")}. ${view.words.click_note}`);
       showPicture(shown, card, view);
       caption.textContent = card.title;
     });
@@ -175,7 +175,7 @@ function createStepper(root) {
 
   function showPixel() {
     const { words, pixel } = view;
-    if (!pixel) return slot("pixel").replaceChildren(element("span", "hint", words.click_told));
+    if (!pixel) return slot("pixel").replaceChildren(element("span", "hint", words.click_note));
     const list = element("dl", "");
     for (const [name, value] of pixel) list.append(element("dt", "", name), element("dd", "", value));
     const forget = element("button", "link", words.forget);

@@ -36,7 +36,7 @@ def network_cards(view: SyntheticView) -> list[Card]:
             np.minimum(255, (anomaly_map * 256).astype(np.int64)).astype(np.uint8),
             (
                 shape_and_range(anomaly_map),
-                text("synthetic.fact.auroc", value=auroc_told(view)),
+                text("synthetic.fact.auroc", value=auroc_text(view)),
                 text("synthetic.fact.score", score=prediction.image_score, rule=view.score_rule),
             ),
             scale="probability",
@@ -54,7 +54,7 @@ def network_cards(view: SyntheticView) -> list[Card]:
             "network",
             difference(view.pred_mask, truth),
             (
-                text("synthetic.fact.iou", value=iou_told(view)),
+                text("synthetic.fact.iou", value=iou_text(view)),
                 text("synthetic.fact.hits", count=f"{counts.tp:,}"),
                 text("synthetic.fact.misses", count=f"{counts.fn:,}"),
                 text("synthetic.fact.alarms", count=f"{counts.fp:,}"),
@@ -63,14 +63,14 @@ def network_cards(view: SyntheticView) -> list[Card]:
     ]
 
 
-def auroc_told(view: SyntheticView) -> str:
+def auroc_text(view: SyntheticView) -> str:
     """Say the map's pixel AUROC, or that it is undefined and why."""
     if not math.isnan(view.pixel_auroc):
         return f"{view.pixel_auroc:.4f}"
     return text("synthetic.fact.undefined_all" if view.truth.any() else "synthetic.fact.undefined_none")
 
 
-def iou_told(view: SyntheticView) -> str:
+def iou_text(view: SyntheticView) -> str:
     """Say the mask's IoU, or that it is undefined and why."""
     if not math.isnan(view.counts.iou):
         return f"{view.counts.iou:.4f}"

@@ -8,7 +8,7 @@ from draem_core.synthesis.sample import ROTATE_SHARE
 from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.components.shared import payload
 from pages._ui.components.synthetic_view.card import Card, as_picture, control, shape_and_range, signed
-from pages._ui.components.synthetic_view.network_cards import auroc_told, iou_told, network_cards
+from pages._ui.components.synthetic_view.network_cards import auroc_text, iou_text, network_cards
 from pages._ui.components.synthetic_view.patch_cards import patch_cards
 from pages._ui.components.synthetic_view.pixel import follow
 from pages._ui.components.synthetic_view.settings import KINDS, MOST_SEED
@@ -94,7 +94,7 @@ def _verdict(view: SyntheticView) -> list[list[str]]:
     return [
         [text("synthetic.verdict.truth"), text("synthetic.verdict.share", share=share)],
         [text("synthetic.verdict.score"), f"{view.prediction.image_score:.4f}"],
-        [text("synthetic.verdict.auroc"), auroc_told(view)],
-        [text("synthetic.verdict.iou", threshold=float(view.rule.threshold)), iou_told(view)],
+        [text("synthetic.verdict.auroc"), auroc_text(view)],
+        [text("synthetic.verdict.iou", threshold=float(view.rule.threshold)), iou_text(view)],
         [text("synthetic.verdict.verdict"), "NG" if flagged else "OK"],
     ]

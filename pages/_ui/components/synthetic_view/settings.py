@@ -74,7 +74,7 @@ OWN_NAMES = frozenset(field.name for kind in (SampleSelection, Hand) for field i
 
 
 def read(values: Mapping[str, object], rule: LiveSettings) -> SyntheticSettings:
-    """Return selection and hand as ``values`` say, over the defaults; what cannot be read is passed over."""
+    """Return selection and hand as ``values`` say, over the defaults; what cannot be read is ignored."""
     said = {name: value for name, value in values.items() if value not in (None, "")}
     if (step := str(said.get("step"))) in _OLD_STEPS:
         said["step"] = _OLD_STEPS[step]

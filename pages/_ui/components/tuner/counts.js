@@ -103,7 +103,7 @@ export function createCounts(data) {
       pixel: { tp: pixelTp, fp: pixelFp, fn: data.defectTotal - pixelTp, tn: data.goodTotal - pixelFp },
       regions: { found, total: regions, erased },
       blobs: { left: along(data.falseBlobs, where)[stop], raw: along(data.falseBlobs, RAW)[stop] },
-      figures: data.figures[where.kernel],
+      metrics: data.metrics[where.kernel],
     };
   }
 

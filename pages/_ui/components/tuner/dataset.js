@@ -13,7 +13,7 @@ import { unpack } from "../shared/unpack.js";
  * @property {number} goodTotal pixels
  * @property {number} fprLimit
  * @property {{ name: string, kind: string, thumbnail: string }[]} images
- * @property {Record<string, number | null>[]} figures of each kernel
+ * @property {Record<string, number | null>[]} metrics of each kernel
  * @property {Float64Array} sensitivities
  * @property {Int32Array | Float64Array} defectPixels (kernel, area, stop + 1), as are the next three
  * @property {Int32Array | Float64Array} goodPixels

@@ -27,7 +27,7 @@ class Entry:
 def pack(
     title: str,
     grid: SettingsGrid,
-    figures: Sequence[Figures],
+    metrics: Sequence[Figures],
     entries: Sequence[Entry],
     digest: str,
     *,
@@ -35,13 +35,13 @@ def pack(
 ) -> bytes:
     """The tuner's payload for one scored dataset. Cache it: an unchanged payload costs nothing on a rerun.
 
-    figures: one for each kernel size of the grid. entries: one for each image of the grid, in its order.
-    digest: changes when anything in here does. pixel_reason: why pixel figures are undefined, where they are.
+    metrics: one for each kernel size of the grid. entries: one for each image of the grid, in its order.
+    digest: changes when anything in here does. pixel_reason: why pixel metrics are undefined, where they are.
 
     Raises ValueError where they are not as many.
     """
-    if len(figures) != len(grid.kernel_sizes) or len(entries) != grid.image_labels.size:
-        raise ValueError(f"{len(figures)} figures and {len(entries)} entries do not fit the grid")
+    if len(metrics) != len(grid.kernel_sizes) or len(entries) != grid.image_labels.size:
+        raise ValueError(f"{len(metrics)} metrics and {len(entries)} entries do not fit the grid")
     pixels = np.int32 if grid.defect_total + grid.good_total <= np.iinfo(np.int32).max else np.float64
     arrays: dict[str, np.ndarray] = {
         "defectPixels": grid.defect_pixels.astype(pixels),
@@ -64,15 +64,15 @@ def pack(
         "pixelReason": pixel_reason,
         "fprLimit": FPR_LIMIT,
         "images": [asdict(entry) for entry in entries],
-        "figures": [_shown(one) for one in figures],
+        "metrics": [_shown(one) for one in metrics],
     }
     tables = zlib.compress(payload.pack({}, arrays), 1)
     return payload.pack(header, {"tables": payload.as_array(tables)})
 
 
-def _shown(figures: Figures) -> dict[str, float | None]:
-    """The figures by name, None where undefined: JSON has no NaN."""
+def _shown(metrics: Figures) -> dict[str, float | None]:
+    """The metrics by name, None where undefined: JSON has no NaN."""
     names = ("pixel_auroc", "pixel_ap", "aupro", "image_auroc", "image_ap")
-    values = {name: getattr(figures, name) for name in names}
-    values |= {"pixel_f1max": figures.pixel_f1max.f1, "image_f1max": figures.image_f1max.f1}
+    values = {name: getattr(metrics, name) for name in names}
+    values |= {"pixel_f1max": metrics.pixel_f1max.f1, "image_f1max": metrics.image_f1max.f1}
     return {name: None if math.isnan(value) else value for name, value in values.items()}
