@@ -86,7 +86,7 @@ def test_more_pixels_than_32_bits_count_are_sent_as_floats() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     grid, figures = grid_and_figures()
-    with pytest.raises(ValueError, match="1 figures and 2 entries"):
+    with pytest.raises(ValueError, match="1 metrics and 2 entries"):
         pack("tiles", grid, figures[:1], ENTRIES, "d")
     with pytest.raises(ValueError, match="2 figures and 1 entries"):
         pack("tiles", grid, figures, ENTRIES[:1], "d")
