@@ -10,7 +10,7 @@ from pages._ui.common.source import choose_picture
 from pages._ui.components.inside_view import InsideSettings, inside
 from pages._ui.frame.settings_store import settings_now, show_settings
 from pages._ui.frame.shell import Workspace, keep_bright, start_page
-from pages._ui.inside import insides
+from pages._ui.inside import views
 from pages._ui.inside.experiments import render_experiments
 from pages._ui.inside.mask_rule import choose_mask_rule
 
@@ -18,22 +18,22 @@ from pages._ui.inside.mask_rule import choose_mask_rule
 @st.fragment
 def show(workspace: Workspace, picture: Picture) -> None:
     """Draw what a stroke, a click or a slider changes. As a fragment it runs alone: the sidebar and the strip stay."""
-    lesson.keep_up()
+    lesson.rerun_if_step_changed()
     handed = settings_now(InsideSettings)
     rule = choose_mask_rule(workspace.predictor.card.input_size, handed)
     if stroke := lesson.prepared_stroke():
-        insides.paint_first(picture, stroke)
-    painting = insides.painting_of(picture, key="inside")
+        views.paint_first(picture, stroke)
+    painting = views.painting_of(picture, key="inside")
     try:
-        view = insides.look(workspace, picture, painting, rule)
+        view = views.compute_view(workspace, picture, painting, rule)
     except DraemError as error:
         st.error(literal(error), icon=":material/error:")
         return
-    look = inside(view, handed.look, key="inside")
-    shown = InsideSettings.joined(rule, look)
-    show_settings(workspace.places_of(picture), shown, InsideSettings.joined(rule, handed.look))
-    render_experiments(workspace, picture, view, look)
-    lesson.render_on_inside(workspace.predictor, workspace.dataset, picture, view, look)
+    selection = inside(view, handed.selection, key="inside")
+    shown = InsideSettings.joined(rule, selection)
+    show_settings(workspace.places_of(picture), shown, InsideSettings.joined(rule, handed.selection))
+    render_experiments(workspace, picture, view, selection)
+    lesson.render_on_inside(workspace.predictor, workspace.dataset, picture, view, selection)
 
 
 workspace = start_page("inside")

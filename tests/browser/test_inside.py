@@ -212,15 +212,15 @@ ABLATIONS = [  # what to press, before that what to take back, and what it means
 
 def test_each_switch_says_what_it_changes_in_map_and_score(tab: Inside, home: Path) -> None:
     main = tab.page.locator("[data-testid=stMain]")
-    expect(main).to_contain_text("Nothing is switched yet", timeout=PATIENCE)
+    expect(main).to_contain_text("Nothing is ablated yet", timeout=PATIENCE)
     predictor = Predictor(load_checkpoint(home / ALPHA), device="cpu")
     picture = read_image(home / "datasets" / "tiles" / FIRST_DEFECT)
     for press, first, told, ablations in ABLATIONS:
         if first:
             main.get_by_text(first, exact=True).click()
-            expect(main).to_contain_text("Nothing is switched yet", timeout=PATIENCE)
+            expect(main).to_contain_text("Nothing is ablated yet", timeout=PATIENCE)
         main.get_by_text(press, exact=True).click()
-        expect(main).to_contain_text(f"Switched: {told}", timeout=PATIENCE)
+        expect(main).to_contain_text(f"Ablated: {told}", timeout=PATIENCE)
         found = change(predictor.predict(picture), predict_ablated(predictor, picture, ablations))
         expect(main).to_contain_text(f"Score {found.score_before:.4f} → {found.score_after:.4f}")
         expect(main).to_contain_text(f"moves by {found.mean_move:.4f} on average, by {found.largest_move:.4f} at most")
@@ -230,12 +230,12 @@ def test_each_switch_says_what_it_changes_in_map_and_score(tab: Inside, home: Pa
 def test_precisions_and_ablations_are_compared_over_the_dataset(tab: Inside) -> None:
     main = tab.page.locator("[data-testid=stMain]")
     tab.page.get_by_text("Compute in ").click()
-    expect(main).to_contain_text("Switched: in ", timeout=PATIENCE)
+    expect(main).to_contain_text("Ablated: in ", timeout=PATIENCE)
     tab.settle()
     tab.page.get_by_role("button", name="Compare over all").click()
     expect(main).to_contain_text("Over 7 test images", timeout=PATIENCE)
     expect(main.get_by_test_id("stTable").locator("tbody tr")).to_have_count(3)
-    tab.page.get_by_text("Compute in ").click()  # nothing is switched: another comparison, of two ways
+    tab.page.get_by_text("Compute in ").click()  # nothing is ablated: another comparison, of two ways
     tab.settle()
     tab.page.get_by_role("button", name="Compare over all").click()
     expect(main.get_by_test_id("stTable").locator("tbody tr")).to_have_count(2, timeout=PATIENCE)

@@ -45,7 +45,7 @@ class Lesson:
         self.page.goto(f"{self.url}/{address}")
 
     def slot(self, name: str) -> Locator:
-        return self.page.locator(f".band [data-slot={name}]")
+        return self.page.locator(f".panel [data-slot={name}]")
 
     def expect_step(self, number: int, words: dict[str, str] | None = None) -> None:
         """Wait for a step; it is there with its question, and no answer yet."""
@@ -86,7 +86,7 @@ def test_begun_in_the_sidebar_led_by_keys_and_left(tab: Lesson) -> None:
     tab.press("ArrowLeft")
     tab.expect_step(1)
     tab.slot("leave").click()
-    expect(tab.page.locator(".band")).to_have_count(0)
+    expect(tab.page.locator(".panel")).to_have_count(0)
     expect(tab.page).not_to_have_url(re.compile("lesson="))
     assert tab.page.evaluate("document.documentElement.classList.contains('in-lesson')") is False
 
@@ -147,7 +147,7 @@ def test_another_page_ends_the_lesson_and_the_sidebar_goes_on_with_it(tab: Lesso
     tab.open("Inside?lesson=4")
     tab.expect_step(4)
     tab.page.locator("[data-testid=stSidebar]").get_by_role("link", name="Explore").click()
-    expect(tab.page.locator(".band")).to_have_count(0)
+    expect(tab.page.locator(".panel")).to_have_count(0)
     tab.page.get_by_role("link", name="Lesson: on from step 4").click()
     tab.expect_step(4)
 
@@ -165,9 +165,9 @@ def test_the_card_covers_nothing_of_the_page(tab: Lesson) -> None:
 
 
 def _stands_clear(page: Page, width: int) -> bool:
-    """Tell whether the lesson's card ends above the pictures and within the window, to a pixel."""
-    band = page.locator(".band").bounding_box()
+    """Tell whether the lesson's panel ends above the pictures and within the window, to a pixel."""
+    panel = page.locator(".panel").bounding_box()
     first = page.get_by_role("radiogroup", name="Pictures from").bounding_box()
-    if band is None or first is None:
+    if panel is None or first is None:
         return False
-    return band["y"] + band["height"] <= first["y"] + 1 and band["x"] + band["width"] <= width + 1
+    return panel["y"] + panel["height"] <= first["y"] + 1 and panel["x"] + panel["width"] <= width + 1

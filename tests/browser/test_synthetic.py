@@ -1,4 +1,4 @@
-"""The Synthetic page in a real browser: next random, hands, the wall, and a link that brings the same sample back."""
+"""The Synthetic page in a real browser: next random, settings by hand, the sample grid, a link to the same sample."""
 
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlparse
@@ -24,7 +24,7 @@ class Stepper:
 
     def settle(self) -> None:
         """Wait until all that was set is on the screen."""
-        expect(self.page.locator(".draem-wall canvas").first).to_be_visible(timeout=PATIENCE)
+        expect(self.page.locator(".draem-sample-grid canvas").first).to_be_visible(timeout=PATIENCE)
         # the component lies in a shadow root, which document.querySelector does not look into
         self.page.locator(".draem-synthetic").evaluate(
             """(root, patience) => new Promise((resolve, reject) => {
@@ -77,7 +77,7 @@ def test_next_random_draws_all_that_no_hand_holds(tab: Stepper) -> None:
     expect(tab.slot("hands")).to_contain_text("Picture's share β")
     assert tab.picture("mask") == before["mask"]
     assert tab.picture("blend") != before["blend"]
-    tab.slot("coin").get_by_text("Painted").click()
+    tab.slot("coin").get_by_text("Anomalous").click()
     tab.slot("next").click()
     tab.settle()
     after = tab.pictures()
@@ -121,7 +121,7 @@ def test_a_drag_is_followed_to_its_end(tab: Stepper) -> None:
     tab.page.mouse.up()
     tab.settle()
     expect(tab.knob("angle").locator("output")).to_have_text("90.0°")
-    expect(tab.card("rotation").locator(".facts")).to_contain_text("turned by 90.0°")
+    expect(tab.card("rotation").locator(".facts")).to_contain_text("rotated by 90.0°")
     assert tab.link["angle"] == "90.0"
 
 
@@ -130,7 +130,7 @@ def test_a_reload_brings_the_same_sample_back(tab: Stepper) -> None:
     tab.settle()
     tab.slot("seed").fill("21")
     tab.slot("seed").press("Enter")
-    tab.slot("coin").get_by_text("Painted").click()
+    tab.slot("coin").get_by_text("Anomalous").click()
     tab.settle()
     tab.knob("to_row").locator("input").fill("40")
     tab.settle()
@@ -143,7 +143,7 @@ def test_a_reload_brings_the_same_sample_back(tab: Stepper) -> None:
     expect(tab.knob("to_row")).to_have_class("knob by-hand")
 
 
-def test_the_wall_loads_a_seed_and_turns_its_pages(tab: Stepper) -> None:
+def test_the_sample_grid_loads_a_seed_and_turns_its_pages(tab: Stepper) -> None:
     tab.knob("beta").locator("input").fill("0.5")
     tab.settle()
     tab.page.locator('.sample[data-seed="5"]').click()
@@ -156,12 +156,12 @@ def test_the_wall_loads_a_seed_and_turns_its_pages(tab: Stepper) -> None:
     expect(tab.slot("seed")).to_have_value("29")
 
 
-def test_a_clean_sample_says_so_and_can_be_painted(tab: Stepper) -> None:
+def test_a_clean_sample_says_so_and_can_be_made_anomalous(tab: Stepper) -> None:
     tab.page.locator('.sample[data-seed="4"]').click()
     expect(tab.slot("told")).to_contain_text("stays clean", timeout=PATIENCE)
     expect(tab.card("noise")).to_have_count(0)
     expect(tab.slot("verdict")).to_contain_text("undefined: no pixel is anomalous")
-    tab.page.get_by_role("button", name="Paint it all the same").click()
+    tab.page.get_by_role("button", name="Make it anomalous all the same").click()
     expect(tab.card("noise")).to_be_visible(timeout=PATIENCE)
 
 

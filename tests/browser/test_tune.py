@@ -71,7 +71,7 @@ def assert_as_python_has_it(tune: Tune, truth: Truth) -> dict:
     assert shown["flips"] == changed, settings
     assert texts["flipsHead"].startswith(f"{len(changed)} verdict" if changed else "No verdict"), settings
     right = sum(("OK → NG" in words) == words.endswith("defect") for words in changed)
-    assert texts["flipsTally"] == (f"{right} right now, {len(changed) - right} wrong now" if changed else "")
+    assert texts["flipsSummary"] == (f"{right} right now, {len(changed) - right} wrong now" if changed else "")
     readout = shown["readout"]
     assert readout["threshold"] == np.float32(1 - settings["sensitivity"])
     assert str(readout["image"]["tp"]) == texts["ngDefect"]

@@ -250,7 +250,7 @@ def test_without_ground_truth_its_switches_are_off(viewer: Viewer) -> None:
 def test_text_stands_out_in_both_themes(scheme: str, viewer: Viewer) -> None:
     viewer.page.emulate_media(color_scheme=scheme)
     viewer.open()
-    for selector in (".caption strong", ".aside", ".foot", ".verdict", ".chain td", ".reset", "#kernelNumber"):
+    for selector in (".caption strong", ".aside", ".footer", ".verdict", ".chain td", ".reset", "#kernelNumber"):
         assert contrast_of(viewer, selector) > 4.5, selector
     color = viewer.root.evaluate("(root) => getComputedStyle(root).color")
     text_is_light = int(color.removeprefix("rgb(").split(",")[0]) > 128

@@ -44,7 +44,7 @@ OWN_WORDS = {
     "pages/_ui/inside/auroc.py": {"label", "help_text", "pd.DataFrame(columns, index=names)"},
     "pages/_ui/inside/figures.py": {"suffix.upper()"},
     "pages/_ui/inside/ablations.py": {"_pair_name"},
-    "pages/_ui/lesson/band.py": {"label"},
+    "pages/_ui/lesson/panel.py": {"label"},
     "pages/_ui/tune/tune_data.py": {"time_left", "len(job.result.scored.problems) - 5"},
     "pages/_ui/epochs/replays.py": {"time_left"},
     "pages/_ui/frame/shell.py": {"*devices()"},
@@ -91,7 +91,7 @@ def test_what_hides_is_named() -> None:
 
 
 def test_the_values_of_the_catalogue_are_escaped_and_its_own_words_are_not() -> None:
-    told = markdown("inside.switch.result", score=0.5, pixels=1200, verdict="**NG**")
+    told = markdown("inside.ablation.result", score=0.5, pixels=1200, verdict="**NG**")
     assert told == r"score **0.5000** · mask 1,200 px · \*\*NG\*\*"
 
 

@@ -27,12 +27,12 @@ from pages._ui.common.jobs import Jobs
 from pages._ui.components.inside_view.brushes import Brushes, make_brushes
 from pages._ui.components.inside_view.painting import LAYER_SIDE, Painting, layer_size, read_painting
 from pages._ui.components.inside_view.payload import pack
-from pages._ui.components.inside_view.settings import InsideSettings, Look
-from pages._ui.components.inside_view.view import View
+from pages._ui.components.inside_view.settings import InsideSettings, StageSelection
+from pages._ui.components.inside_view.view import InsideView
 from pages._ui.components.inside_view.words import words_of
 from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.frame.shell import Workspace
-from pages._ui.inside import insides
+from pages._ui.inside import views
 from pages._ui.inside.auroc import _files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,12 +53,12 @@ def home(tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     st.cache_resource.clear()
 
 
-def view_of(home: Path, painting: Painting, rule: LiveSettings | None = None) -> View:
+def view_of(home: Path, painting: Painting, rule: LiveSettings | None = None) -> InsideView:
     checkpoint = home / ALPHA
     dataset = open_dataset(home / TILES)
     workspace = Workspace(checkpoint, Predictor(load_checkpoint(checkpoint), device="cpu"), "cpu", "auto", dataset)
     sample = next(one for one in dataset.samples if one.name == FIRST_DEFECT)
-    return insides.look(workspace, library.dataset_picture(sample), painting, rule or LiveSettings())
+    return views.compute_view(workspace, library.dataset_picture(sample), painting, rule or LiveSettings())
 
 
 def painted_square(size: tuple[int, int] = PICTURE) -> Painting:
@@ -101,7 +101,7 @@ def test_a_links_minimum_area_is_taken_up_to_the_whole_map(home: Path, asked: st
 def test_wrong_links_are_passed_over() -> None:
     with pytest.raises(ValueError, match="row is -2"):
         InsideSettings(row=-2)
-    assert InsideSettings.joined(LiveSettings(0.25), Look("logits", 1, 2, 3)) == InsideSettings(
+    assert InsideSettings.joined(LiveSettings(0.25), StageSelection("logits", 1, 2, 3)) == InsideSettings(
         sensitivity=0.25, stage="logits", channel=1, row=2, column=3
     )
 
@@ -111,7 +111,7 @@ def test_wrong_links_are_passed_over() -> None:
 
 def test_cards_tell_the_traces_own_numbers(home: Path) -> None:
     view = view_of(home, Painting())
-    facts, _ = unpack(pack(view, Look("discriminative.encoder.block3", row=9, column=20), NO_BRUSHES, 0))
+    facts, _ = unpack(pack(view, StageSelection("discriminative.encoder.block3", row=9, column=20), NO_BRUSHES, 0))
     traced = trace(Predictor(load_checkpoint(home / ALPHA), device="cpu"), view.pixels)
     cards = {card["name"]: card for card in facts["stages"]}
     for stage in traced.stages:
@@ -128,7 +128,7 @@ def test_cards_tell_the_traces_own_numbers(home: Path) -> None:
 
 def test_pictures_are_indices_into_the_stages_colours(home: Path) -> None:
     view = view_of(home, Painting())
-    facts, arrays = unpack(pack(view, Look(), NO_BRUSHES, 0))
+    facts, arrays = unpack(pack(view, StageSelection(), NO_BRUSHES, 0))
     expected = np.minimum(255, (view.trace.prediction.anomaly_map * 256).astype(int))
     np.testing.assert_array_equal(arrays["stage anomaly_map"], expected)
     assert arrays["picture"].shape == (*view.pixels.shape[:2], 3)
@@ -138,7 +138,7 @@ def test_pictures_are_indices_into_the_stages_colours(home: Path) -> None:
 
 def test_a_pixel_outside_and_a_strange_stage_are_no_harm(home: Path) -> None:
     view = view_of(home, Painting())
-    facts, _ = unpack(pack(view, Look("nonsense", 99, 10_000, 0), NO_BRUSHES, 0))
+    facts, _ = unpack(pack(view, StageSelection("nonsense", 99, 10_000, 0), NO_BRUSHES, 0))
     assert facts["pixel"] is None
     assert facts["opened"]["stage"] == "anomaly_map"
 

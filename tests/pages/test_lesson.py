@@ -24,14 +24,14 @@ from pages._ui.components.inside_view.painting import Painting, layer_size, read
 from pages._ui.components.inside_view.stroke import Stroke, painted
 from pages._ui.components.inside_view.words import words_of
 from pages._ui.components.shared.settings import LiveSettings
-from pages._ui.components.synthetic_view import SyntheticSettings, View
+from pages._ui.components.synthetic_view import SyntheticSettings, SyntheticView
 from pages._ui.components.synthetic_view.payload import cards_of
 from pages._ui.frame.shell import Workspace
-from pages._ui.inside import insides
-from pages._ui.lesson import course, facts
-from pages._ui.lesson.facts import INSIDE, SYNTHETIC, InsideScene, SyntheticScene
+from pages._ui.inside.views import compute_view as compute_inside_view
+from pages._ui.lesson import answers, navigation
+from pages._ui.lesson.answers import INSIDE, SYNTHETIC, InsideScene, SyntheticScene
 from pages._ui.lesson.steps import CHECKPOINT, DATASET, DEFECT, GOOD, STEPS, InsideStep, SyntheticStep
-from pages._ui.synthetic import synthetics
+from pages._ui.synthetic.views import compute_view as compute_synthetic_view
 from pages._ui.texts.catalogue import names_in, read_languages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +71,7 @@ def scene_of(home: Path, name: str, painting: Painting | None = None, rule: Live
         library.dataset_picture(next(one for one in workspace.dataset.samples if one.name == wanted))
         for wanted in (name, GOOD)
     )
-    view = insides.look(workspace, picture, painting or Painting(), rule or LiveSettings())
+    view = compute_inside_view(workspace, picture, painting or Painting(), rule or LiveSettings())
     truth = library.gt_mask(picture, GRID)
     unpainted = workspace.predictor.predict(picture.pixels)
     return InsideScene(view, truth, (20, 30), workspace.predictor.predict(good.pixels), unpainted)
@@ -82,10 +82,10 @@ def synthetic_scene(home: Path, settings: SyntheticSettings) -> SyntheticScene:
     assert workspace.dataset is not None
     picture = library.dataset_picture(next(one for one in workspace.dataset.samples if one.name == GOOD))
 
-    def look(changed: SyntheticSettings) -> View:
-        return synthetics.look(workspace, picture, changed)
+    def view_with(changed: SyntheticSettings) -> SyntheticView:
+        return compute_synthetic_view(workspace, picture, changed)
 
-    return SyntheticScene(look(settings), look)
+    return SyntheticScene(view_with(settings), view_with)
 
 
 def painted_scene(home: Path) -> InsideScene:
@@ -134,10 +134,10 @@ def test_every_steps_files_stage_and_settings_exist(home: Path) -> None:
     stages = {stage.name for stage in scene.view.stages}
     for step in STEPS:
         assert step.picture in samples
-        assert (ROOT / course.FILES[step.page]).exists()
+        assert (ROOT / navigation.FILES[step.page]).exists()
     for step in INSIDE_STEPS:
-        assert step.look.stage in stages
-        assert words_of(step.look.stage).title
+        assert step.selection.stage in stages
+        assert words_of(step.selection.stage).title
     keys = {card.key for card in cards_of(synthetic_scene(home, SYNTHETIC_STEPS[0].settings).view)}
     for step in SYNTHETIC_STEPS:
         assert step.settings.step in keys
@@ -192,12 +192,12 @@ def test_scores_and_counts_are_the_predictions_own(home: Path) -> None:
     scene = scene_of(home, DEFECT)
     predictor = Predictor(load_checkpoint(home / CHECKPOINT), device="cpu")
     expected = predictor.predict(read_image(home / DATASET / DEFECT))
-    found = facts.defect(scene)
+    found = answers.defect(scene)
     assert found is not None
     assert found["score"] == pytest.approx(expected.image_score, abs=1e-3)
     assert found["before"] == pytest.approx(predictor.predict(read_image(home / DATASET / GOOD)).image_score, abs=1e-3)
     assert found["flagged"] == np.count_nonzero(PostProcess().apply(scene.prediction.anomaly_map))
-    told = facts.reconstruction(scene)
+    told = answers.reconstruction(scene)
     assert told is not None
     where, difference = scene.truth, difference_map(scene.prediction)
     assert where is not None
@@ -208,18 +208,18 @@ def test_scores_and_counts_are_the_predictions_own(home: Path) -> None:
 
 def test_softmax_is_that_of_the_followed_pixel(home: Path) -> None:
     scene = scene_of(home, DEFECT)
-    found = facts.softmax(scene)
+    found = answers.softmax(scene)
     assert found is not None
     good, anomalous = scene.prediction.logits[:, 20, 30]
     assert (found["good"], found["anomalous"]) == pytest.approx((good, anomalous))
     expected = torch.softmax(torch.tensor([good, anomalous]), 0)[1]
     assert found["probability"] == pytest.approx(float(expected), abs=1e-6)
-    assert facts.softmax(replace(scene, pixel=None)) is None
-    assert facts.softmax(replace(scene, pixel=(GRID[0], 0))) is None
+    assert answers.softmax(replace(scene, pixel=None)) is None
+    assert answers.softmax(replace(scene, pixel=(GRID[0], 0))) is None
 
 
 def test_the_masks_numbers_follow_the_sensitivity(home: Path) -> None:
-    low, high = (facts.mask(scene_of(home, DEFECT, rule=LiveSettings(sensitivity))) for sensitivity in (0.5, 0.9))
+    low, high = (answers.mask(scene_of(home, DEFECT, rule=LiveSettings(sensitivity))) for sensitivity in (0.5, 0.9))
     assert low is not None
     assert high is not None
     assert (low["high_hits"], low["high_false"]) == (high["hits"], high["false"])
@@ -229,24 +229,24 @@ def test_the_masks_numbers_follow_the_sensitivity(home: Path) -> None:
 def test_cost_of_half_a_defect() -> None:
     """Median of the defect's 0.2, 0.4, 0.6 is 0.4; two good pixels reach it."""
     where = np.array([[1, 1, 1, 0, 0, 0]], bool)
-    assert facts._cost_of_half(np.array([[0.2, 0.4, 0.6, 0.4, 0.5, 0.3]]), where) == 2
+    assert answers._cost_of_half(np.array([[0.2, 0.4, 0.6, 0.4, 0.5, 0.3]]), where) == 2
 
 
 def test_without_a_defect_there_is_nothing_to_tell(home: Path) -> None:
     scene = scene_of(home, GOOD)
     without: tuple[Callable[[InsideScene], object], ...] = (
-        facts.reconstruction, facts.difference, facts.mask, facts.paint, facts.limit,
+        answers.reconstruction, answers.difference, answers.mask, answers.paint, answers.limit,
     )  # fmt: skip
     assert [tell(scene) for tell in without] == [None] * 5
-    assert facts.defect(replace(scene, good=None)) is None
+    assert answers.defect(replace(scene, good=None)) is None
     clean = synthetic_scene(home, replace(SYNTHETIC_STEPS[0].settings, coin="clean"))
-    assert (facts.noise(clean), facts.blend(clean), facts.faint(clean)) == (None, None, None)
+    assert (answers.noise(clean), answers.blend(clean), answers.faint(clean)) == (None, None, None)
 
 
 def test_a_faint_sample_is_told_beside_the_same_one_as_it_was_drawn(home: Path) -> None:
-    drawn = SyntheticSettings.joined(LiveSettings(), SYNTHETIC_STEPS[0].settings.choice, Hand())
-    found = facts.faint(synthetic_scene(home, replace(drawn, beta=0.9)))
-    plain = facts.blend(synthetic_scene(home, drawn))
+    drawn = SyntheticSettings.joined(LiveSettings(), SYNTHETIC_STEPS[0].settings.selection, Hand())
+    found = answers.faint(synthetic_scene(home, replace(drawn, beta=0.9)))
+    plain = answers.blend(synthetic_scene(home, drawn))
     assert found is not None
     assert plain is not None
     assert found["beta"] == pytest.approx(0.9)
@@ -280,7 +280,7 @@ def page(lesson: str, **query: str) -> AppTest:
 
 
 def card(at: AppTest) -> dict:
-    """The data of the lesson's card."""
+    """The data of the lesson's panel."""
     mounted = [one for one in at.get("bidi_component") if one.proto.component_name.endswith("draem_lesson")]
     return json.loads(mounted[0].proto.json) if mounted else {}
 

@@ -27,13 +27,13 @@ from pages._ui.common import library
 from pages._ui.components.mask_areas import histogram, told
 from pages._ui.components.sample_grid import shrunk
 from pages._ui.components.shared.settings import LiveSettings
-from pages._ui.components.synthetic_view import SyntheticSettings, View
+from pages._ui.components.synthetic_view import SyntheticSettings, SyntheticView
 from pages._ui.components.synthetic_view.drawings import OUTLINE, arrows, outlined, rectangle
 from pages._ui.components.synthetic_view.payload import cards_of, pack
 from pages._ui.components.synthetic_view.pixel import follow
-from pages._ui.components.synthetic_view.settings import FIRST_SEED, Choice, read
+from pages._ui.components.synthetic_view.settings import FIRST_SEED, SampleSelection, read
 from pages._ui.frame.shell import Workspace
-from pages._ui.synthetic import synthetics
+from pages._ui.synthetic import views
 
 ROOT = Path(__file__).resolve().parents[2]
 ALPHA, TILES = "checkpoints/alpha.safetensors", "datasets/tiles"
@@ -42,7 +42,7 @@ TEXTURE_STAGES = (
     *("good", "gradients", "noise", "rotation", "threshold", "mask"),
     *("texture", "change_1", "change_2", "change_3", "beta", "blend"),
 )
-PIECE_STAGES = ("good", "cut_from", "piece", "recolour", "paste_to", "mask", "paste")
+PATCH_STAGES = ("good", "cut_from", "patch", "recolour", "paste_to", "mask", "paste")
 NETWORK_STAGES = ("reconstruction", "anomaly_map", "pred_mask", "comparison")
 
 
@@ -93,11 +93,11 @@ def address(at: AppTest) -> dict[str, str]:
     return {name: "".join(at.query_params[name]) for name in at.query_params}
 
 
-def view_of(home: Path, **changes: Any) -> View:
+def view_of(home: Path, **changes: Any) -> SyntheticView:
     predictor = library.predictor(home / ALPHA, "cpu", "float32")
     workspace = Workspace(home / ALPHA, predictor, "cpu", "float32", open_dataset(home / TILES))
     sample = next(one for one in open_dataset(home / TILES).samples if one.name == GOOD_PICTURE)
-    return synthetics.look(workspace, library.dataset_picture(sample), SyntheticSettings(**changes))
+    return views.compute_view(workspace, library.dataset_picture(sample), SyntheticSettings(**changes))
 
 
 def good_image(home: Path) -> torch.Tensor:
@@ -108,7 +108,7 @@ def good_image(home: Path) -> torch.Tensor:
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
-def test_first_visit_shows_a_painted_good_picture_and_all_its_stages(home: Path) -> None:
+def test_first_visit_shows_an_anomaly_on_a_good_picture_and_all_its_stages(home: Path) -> None:
     at = page()
     assert not at.exception
     assert not at.error
@@ -178,7 +178,7 @@ def test_in_chinese_every_word_is_there(home: Path) -> None:
         facts, _ = shown(at)
         for card in facts["cards"]:
             assert re.search("[\u4e00-\u9fff]", card["title"] + card["sentence"]), card["key"]
-    assert "種子" in shown(at, "draem_synthetic_wall")[0]["told"]
+    assert "種子" in shown(at, "draem_sample_grid")[0]["told"]
 
 
 # --- what is sent ---------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_in_chinese_every_word_is_there(home: Path) -> None:
 
 def test_cutpaste_has_its_own_stages(home: Path) -> None:
     view = view_of(home, seed=3, kind="cutpaste", coin="painted")
-    assert tuple(card.key for card in cards_of(view)) == (*PIECE_STAGES, *NETWORK_STAGES)
+    assert tuple(card.key for card in cards_of(view)) == (*PATCH_STAGES, *NETWORK_STAGES)
 
 
 def test_a_clean_sample_says_so_and_leaves_undefined_what_is(home: Path) -> None:
@@ -254,12 +254,12 @@ def test_the_payload_carries_orders_and_clicks(home: Path) -> None:
     assert list(arrays) == [card["key"] for card in facts["cards"] if card["has_picture"]]
 
 
-# --- the wall -------------------------------------------------------------------------------------------------------
+# --- the sample grid --------------------------------------------------------------------------------------------
 
 
 def test_the_wall_hangs_what_training_makes_of_each_seed(home: Path) -> None:
     at = page(seed=30)
-    facts, arrays = shown(at, "draem_synthetic_wall")
+    facts, arrays = shown(at, "draem_sample_grid")
     assert facts["first"] == 24
     assert len(facts["labels"]) == 24
     textures = load_textures(None, GRID)
@@ -276,7 +276,7 @@ def test_the_wall_hangs_what_training_makes_of_each_seed(home: Path) -> None:
 def test_areas_in_bars_and_words() -> None:
     facts = told(np.array([0.0, 0.0, 0.01, 0.2]), 0.1)
     assert "less than 0.50% of the pixels; 50.0% are empty" in facts["told"]
-    assert "75.0% of all training samples" in facts["told"], "half by the coin, and half of the others"
+    assert "75.0% of all training samples" in facts["told"], "half are drawn clean, and half of the others"
     counts, ends = histogram(np.array([0.0, 0.0, 0.011, 0.2]))
     assert sum(counts) == 4
     assert counts[0] == 2
@@ -315,7 +315,7 @@ def test_an_arrow_points_where_its_gradient_points(home: Path) -> None:
             assert math.atan2(tip[1] - start[1], tip[0] - start[0]) % (2 * math.pi) == pytest.approx(angle, abs=0.02)
 
 
-def test_a_rectangle_covers_the_pieces_pixels(home: Path) -> None:
+def test_a_rectangle_covers_the_patchs_pixels(home: Path) -> None:
     view = view_of(home, seed=5, kind="cutpaste", coin="painted", piece_height=10, piece_width=20, piece_turn=0.0,
                    to_row=30, to_column=40)  # fmt: skip
     assert view.sample.piece is not None
@@ -328,7 +328,7 @@ def test_a_rectangle_covers_the_pieces_pixels(home: Path) -> None:
 # --- one pixel ------------------------------------------------------------------------------------------------------
 
 
-def followed(view: View) -> dict[str, str]:
+def followed(view: SyntheticView) -> dict[str, str]:
     return dict(follow(view) or [])
 
 
@@ -348,7 +348,7 @@ def test_a_followed_pixel_tells_each_stages_number_and_works_the_blend_out(home:
     assert ("so M = 0" in good["Perlin noise"]) is not bool(view.truth[0, 0])
 
 
-def test_a_followed_pixel_of_a_piece_tells_where_it_was(home: Path) -> None:
+def test_a_followed_pixel_of_a_patch_tells_where_it_was(home: Path) -> None:
     put = {"piece_turn": 0.0, "from_row": 10, "from_column": 20, "to_row": 30, "to_column": 50, "turn": 0.0}
     view = view_of(home, seed=5, kind="cutpaste", coin="painted", at_row=30, at_column=50, **put)
     colours = ", ".join(f"{float(value):.3f}" for value in good_image(home)[:, 10, 20])
@@ -359,16 +359,18 @@ def test_no_pixel_is_followed_outside_of_the_picture(home: Path) -> None:
     assert follow(view_of(home, seed=3)) is None
     assert follow(view_of(home, seed=3, at_row=10_000, at_column=0)) is None
     with pytest.raises(ValueError, match="at_row is -2"):
-        Choice(at_row=-2)
+        SampleSelection(at_row=-2)
 
 
 def test_settings_read_back_as_they_are_written() -> None:
     with pytest.raises(ValueError, match="seed is -1"):
-        Choice(seed=-1)
+        SampleSelection(seed=-1)
     rule = LiveSettings(0.25)
-    settings = SyntheticSettings.joined(rule, Choice(5, "cutpaste"), Hand(to_row=3, brightness=1.25))
+    settings = SyntheticSettings.joined(rule, SampleSelection(5, "cutpaste"), Hand(to_row=3, brightness=1.25))
     assert read(vars(settings), rule) == settings
-    assert (settings.rule, settings.choice.seed, settings.hand.to_row) == (rule, 5, 3)
+    assert (settings.rule, settings.selection.seed, settings.hand.to_row) == (rule, 5, 3)
+    assert read({"step": "piece"}, rule).step == "patch"  # the stage's name in earlier links
+    assert read({"step": ["piece"]}, rule).step == "['piece']"  # whatever a browser sends
 
 
 def test_fixture_pictures_are_of_another_size_than_the_grid(home: Path) -> None:

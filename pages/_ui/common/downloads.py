@@ -12,7 +12,6 @@ import numpy as np
 import streamlit as st
 
 from draem_core.data.images import encode_png
-from draem_core.postprocess import PostProcess
 from draem_core.render import as_png, panels
 from draem_core.types import Prediction
 from pages._ui.common.library import Picture
@@ -25,11 +24,10 @@ def render_downloads(
     picture: Picture, prediction: Prediction, settings: ViewerSettings, gt_mask: np.ndarray | None
 ) -> None:
     """Draw one button for each file."""
-    post_process = PostProcess(settings.sensitivity, settings.kernel_size, settings.min_area)
     stem = safe_stem(picture.name)
 
     def drawn() -> dict[str, np.ndarray]:
-        return panels(picture.pixels, prediction, post_process, settings.opacity, gt_mask)
+        return panels(picture.pixels, prediction, settings.post_process, settings.opacity, gt_mask)
 
     def one(name: str) -> bytes:
         return encode_png(drawn()[name])

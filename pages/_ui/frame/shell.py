@@ -70,7 +70,7 @@ class Workspace:
 def start_window(page: str) -> None:
     """Set the window up and draw the navigation. The first call of a page that needs no checkpoint."""
     address.arrive(page)
-    lesson.arrange(page)
+    lesson.apply_step(page)
     title = f"{text(f'page.{page}')} · DRAEM Heatmap Explorer"
     st.set_page_config(page_title=title, page_icon=_icon(), layout="wide")
     speak()

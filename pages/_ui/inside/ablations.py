@@ -1,4 +1,4 @@
-"""Ablations that make the paper's argument: the map as trained, without the discriminator, and with parts switched."""
+"""Ablations that make the paper's argument: the map as trained, without the discriminator, and with parts ablated."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ from pages._ui.common.byte_cache import MB, cached_by_bytes
 from pages._ui.common.escaping import literal
 from pages._ui.common.library import Picture
 from pages._ui.common.picture_row import Shown, render_pictures
-from pages._ui.components.inside_view import View
+from pages._ui.components.inside_view import InsideView
 from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.frame.shell import Workspace
 from pages._ui.inside.auroc import render_aurocs
@@ -38,7 +38,7 @@ _PAIRS: tuple[Pair, ...] = ("image_and_reconstruction", "image_twice", "swapped"
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is switched. precision: another one than the workspace's, None for the same."""
+    """What is ablated. precision: another one than the workspace's, None for the same."""
 
     ablations: Ablations
     precision: Precision | None
@@ -48,77 +48,77 @@ class Experiment:
         return self.ablations == AS_TRAINED and self.precision is None
 
 
-def render_ablations(workspace: Workspace, picture: Picture, view: View) -> None:
+def render_ablations(workspace: Workspace, picture: Picture, view: InsideView) -> None:
     """Draw the ablations, the maps side by side, and on demand the AUROCs over the dataset."""
     experiment = _choose(workspace.predictor, view)
     trained = view.trace.prediction
     columns = st.columns(3)
     with columns[0]:
-        _render_result(text("inside.switch.as_trained"), trained, view.rule)
+        _render_result(text("inside.ablation.as_trained"), trained, view.rule)
     with columns[1]:
         plain = without_discriminator(trained, workspace.predictor.card.score_rule)
-        map_words = text("inside.switch.difference_map")
-        _render_result(text("inside.switch.difference"), plain, view.rule, before=trained, map_words=map_words)
+        map_words = text("inside.ablation.difference_map")
+        _render_result(text("inside.ablation.difference"), plain, view.rule, before=trained, map_words=map_words)
     with columns[2]:
         _render_ablated(workspace, picture, view, experiment)
     render_aurocs(workspace, experiment.ablations, experiment.precision)
 
 
-def _choose(predictor: Predictor, view: View) -> Experiment:
+def _choose(predictor: Predictor, view: InsideView) -> Experiment:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pair = st.segmented_control(
-            text("inside.switch.pair"), _PAIRS, default="image_and_reconstruction", required=True,
+            text("inside.ablation.pair"), _PAIRS, default="image_and_reconstruction", required=True,
             format_func=_pair_name, key="inside_pair",
         )  # fmt: skip
         skips = st.pills(
-            text("inside.switch.skips"), SKIPS, selection_mode="multi", key="inside_skips",
-            help=text("inside.switch.skips_help"),
+            text("inside.ablation.skips"), SKIPS, selection_mode="multi", key="inside_skips",
+            help=text("inside.ablation.skips_help"),
         )  # fmt: skip
         sspcab = True
         if view.plan.has_sspcab:
             sspcab = st.toggle("SSPCAB", value=True, key="inside_sspcab")
         other: Precision = "bfloat16" if predictor.precision == "float32" else "float32"
         in_other = st.toggle(
-            markdown("inside.switch.precision", other=other),
+            markdown("inside.ablation.precision", other=other),
             key="inside_precision",
-            help=markdown("inside.switch.precision_help", present=predictor.precision),
+            help=markdown("inside.ablation.precision_help", present=predictor.precision),
         )
     ablations = Ablations(pair or "image_and_reconstruction", tuple(sorted(skips)), sspcab)
     return Experiment(ablations, other if in_other else None)
 
 
-def _render_ablated(workspace: Workspace, picture: Picture, view: View, experiment: Experiment) -> None:
+def _render_ablated(workspace: Workspace, picture: Picture, view: InsideView, experiment: Experiment) -> None:
     if experiment.is_as_trained:
-        st.markdown(f"**{text('inside.switch.switched')}**")
-        st.caption(text("inside.switch.nothing"))
+        st.markdown(f"**{text('inside.ablation.ablated')}**")
+        st.caption(text("inside.ablation.nothing"))
         return
     try:
         after = _ablated_prediction(workspace, picture, view, experiment)
     except DraemError as error:
         st.error(literal(error), icon=":material/error:")
         return
-    title = text("inside.switch.switched_to", what=describe(experiment))
+    title = text("inside.ablation.ablated_to", what=describe(experiment))
     _render_result(title, after, view.rule, before=view.trace.prediction)
 
 
 def _pair_name(pair: Pair) -> str:
-    return text(f"inside.switch.{pair}")
+    return text(f"inside.ablation.{pair}")
 
 
 def describe(experiment: Experiment) -> str:
-    """Say in words what is switched."""
+    """Say in words what is ablated."""
     ablations = experiment.ablations
     parts = []
     if ablations.pair != AS_TRAINED.pair:
-        parts.append(text("inside.switch.sees", pair=_pair_name(ablations.pair)))
+        parts.append(text("inside.ablation.sees", pair=_pair_name(ablations.pair)))
     if ablations.skips_off:
-        skips = text("inside.switch.and").join(map(str, ablations.skips_off))
-        parts.append(text("inside.switch.skips_zero", skips=skips))
+        skips = text("inside.ablation.and").join(map(str, ablations.skips_off))
+        parts.append(text("inside.ablation.skips_zero", skips=skips))
     if not ablations.sspcab:
-        parts.append(text("inside.switch.sspcab_off"))
+        parts.append(text("inside.ablation.sspcab_off"))
     if experiment.precision:
-        parts.append(text("inside.switch.in_precision", precision=experiment.precision))
-    return text("inside.switch.comma").join(parts)
+        parts.append(text("inside.ablation.in_precision", precision=experiment.precision))
+    return text("inside.ablation.comma").join(parts)
 
 
 def _render_result(
@@ -128,21 +128,21 @@ def _render_result(
     mask = rule.apply(result.anomaly_map)
     st.markdown(f"**{literal(title)}**")
     pictures = [
-        Shown(heatmap(result.anomaly_map), map_words or text("inside.switch.map")),
-        Shown(mask_picture(mask), text("inside.switch.mask")),
+        Shown(heatmap(result.anomaly_map), map_words or text("inside.ablation.map")),
+        Shown(mask_picture(mask), text("inside.ablation.mask")),
     ]
     if before is not None:
         moved = change(before, result)
         pictures.append(
-            Shown(_moves(before, result, moved), text("inside.switch.moves", most=f"{moved.largest_move:.3g}"))
+            Shown(_moves(before, result, moved), text("inside.ablation.moves", most=f"{moved.largest_move:.3g}"))
         )
     render_pictures(pictures)
     verdict = "NG" if mask.any() else "OK"
     st.markdown(
-        markdown("inside.switch.result", score=result.image_score, pixels=np.count_nonzero(mask), verdict=verdict)
+        markdown("inside.ablation.result", score=result.image_score, pixels=np.count_nonzero(mask), verdict=verdict)
     )
     if before is not None:
-        st.caption(literal(_told(moved)))
+        st.caption(literal(_change_text(moved)))
 
 
 def _moves(before: Prediction, after: Prediction, moved: MapChange) -> np.ndarray:
@@ -151,9 +151,9 @@ def _moves(before: Prediction, after: Prediction, moved: MapChange) -> np.ndarra
     return scale_colours("RdBu_r")[np.clip((share + 1) * 128, 0, 255).astype(np.uint8)]
 
 
-def _told(moved: MapChange) -> str:
+def _change_text(moved: MapChange) -> str:
     return text(
-        "inside.switch.change",
+        "inside.ablation.change",
         before=moved.score_before,
         after=moved.score_after,
         change=moved.score_after - moved.score_before,
@@ -162,7 +162,7 @@ def _told(moved: MapChange) -> str:
     )
 
 
-def _ablated_prediction(workspace: Workspace, picture: Picture, view: View, experiment: Experiment) -> Prediction:
+def _ablated_prediction(workspace: Workspace, picture: Picture, view: InsideView, experiment: Experiment) -> Prediction:
     predictor = workspace.predictor
     if experiment.precision:
         predictor = library.predictor(workspace.checkpoint, workspace.asked_device, experiment.precision)

@@ -19,7 +19,7 @@ from pages._ui.common.jobs import Job, Jobs, Progress
 from pages._ui.frame.shell import Workspace
 from pages._ui.texts import markdown, text
 
-_NAMES = {AS_IT_IS: "as_trained", DIFFERENCE: "difference", ABLATED: "switched"}
+_NAMES = {AS_IT_IS: "as_trained", DIFFERENCE: "difference", ABLATED: "ablated"}
 _GLANCE = 0.3  # s that the page waits before it shows progress
 
 

@@ -10,7 +10,7 @@ from draem_core.figure import classic_row, figure_bytes
 from draem_core.inside.figures import stage_figure, stages_figure
 from pages._ui.common.downloads import safe_stem
 from pages._ui.common.escaping import literal
-from pages._ui.components.inside_view import Look, View
+from pages._ui.components.inside_view import InsideView, StageSelection
 from pages._ui.components.inside_view.settings import AUTOMATIC
 from pages._ui.texts import markdown, text
 
@@ -18,13 +18,13 @@ _DPI = 200
 _MIMES = {"png": "image/png", "svg": "image/svg+xml"}
 
 
-def render_figures(view: View, look: Look) -> None:
+def render_figures(view: InsideView, selection: StageSelection) -> None:
     """Draw one button for each figure and format."""
-    stage = view.stage(look.stage)
-    is_chosen = AUTOMATIC < look.channel < stage.shape[0]
+    stage = view.stage(selection.stage)
+    is_chosen = AUTOMATIC < selection.channel < stage.shape[0]
 
     def opened() -> Figure:
-        return stage_figure(stage, [look.channel] if is_chosen else None)
+        return stage_figure(stage, [selection.channel] if is_chosen else None)
 
     def every() -> Figure:
         return stages_figure(view.stages)

@@ -6,14 +6,14 @@ import streamlit as st
 from draem_core.inside.loss_pictures import loss_pictures
 from draem_core.render import mask_picture
 from pages._ui.common.picture_row import Shown, render_pictures
-from pages._ui.components.inside_view import View
+from pages._ui.components.inside_view import InsideView
 from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.texts import markdown, text
 
 _PARTS = ("l2", "ssim", "focal")
 
 
-def render_losses(view: View) -> None:
+def render_losses(view: InsideView) -> None:
     """Draw the parts of the loss as pictures, each with its mean."""
     truth = view.truth
     pictures = vars(loss_pictures(view.trace.prediction, view.clean, truth))

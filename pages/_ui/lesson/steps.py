@@ -8,10 +8,10 @@ from typing import Literal
 
 from draem_core.synthesis.sample import Hand
 from pages._ui.components.inside_view.payload import Part
-from pages._ui.components.inside_view.settings import Look
+from pages._ui.components.inside_view.settings import StageSelection
 from pages._ui.components.inside_view.stroke import Stroke
 from pages._ui.components.shared.settings import LiveSettings
-from pages._ui.components.synthetic_view.settings import Choice, SyntheticSettings
+from pages._ui.components.synthetic_view.settings import SampleSelection, SyntheticSettings
 
 CHECKPOINT, DATASET = "checkpoints/metal.safetensors", "datasets/demo/metal"
 GOOD, DEFECT = "test/good/010.png", "test/scratch/001.png"
@@ -22,14 +22,14 @@ FAINT_BETA = 0.96  # the image's share; training draws 0 … 0.8
 class InsideStep:
     """A step on the Inside page.
 
-    key: of its words. picture: of the demo dataset. look: the stage that is opened, the pixel that is followed.
+    key: of its words. picture: of the demo dataset. selection: the stage that is opened, the pixel that is followed.
     part: what of the page is scrolled to. stroke: painted on the picture when it has no
     paint yet.
     """
 
     key: str
     picture: str
-    look: Look
+    selection: StageSelection
     part: Part = "results"
     stroke: Stroke | None = None
 
@@ -65,27 +65,27 @@ Step = InsideStep | SyntheticStep
 
 
 def _synthetic(stage: str, hand: Hand | None = None) -> SyntheticSettings:
-    return SyntheticSettings.joined(LiveSettings(), Choice(step=stage), hand or Hand())
+    return SyntheticSettings.joined(LiveSettings(), SampleSelection(step=stage), hand or Hand())
 
 
 STEPS: tuple[Step, ...] = (
-    InsideStep("good", GOOD, Look("anomaly_map")),
-    InsideStep("defect", DEFECT, Look("anomaly_map")),
-    InsideStep("reconstruction", DEFECT, Look("reconstruction")),
-    InsideStep("difference", "test/corrosion/008.png", Look("difference")),
-    InsideStep("softmax", DEFECT, Look("logits", row=179, column=76), part="pixel"),
-    InsideStep("mask", DEFECT, Look("pred_mask")),
-    InsideStep("verdict", "test/good/007.png", Look("opened"), part="stage"),
+    InsideStep("good", GOOD, StageSelection("anomaly_map")),
+    InsideStep("defect", DEFECT, StageSelection("anomaly_map")),
+    InsideStep("reconstruction", DEFECT, StageSelection("reconstruction")),
+    InsideStep("difference", "test/corrosion/008.png", StageSelection("difference")),
+    InsideStep("softmax", DEFECT, StageSelection("logits", row=179, column=76), part="pixel"),
+    InsideStep("mask", DEFECT, StageSelection("pred_mask")),
+    InsideStep("verdict", "test/good/007.png", StageSelection("opened"), part="stage"),
     InsideStep(
         "paint",
         "test/good/024.png",
-        Look("anomaly_map"),
+        StageSelection("anomaly_map"),
         part="tools",
         stroke=Stroke("#6e6a66", 0.02, ((0.22, 0.44), (0.27, 0.5), (0.29, 0.58))),
     ),
     SyntheticStep("noise", _synthetic("threshold")),
     SyntheticStep("blend", _synthetic("blend")),
     SyntheticStep("faint", _synthetic("beta", Hand(beta=FAINT_BETA))),
-    InsideStep("limit", "test/corrosion/010.png", Look("anomaly_map")),
-    InsideStep("summary", DEFECT, Look("pred_mask")),
+    InsideStep("limit", "test/corrosion/010.png", StageSelection("anomaly_map")),
+    InsideStep("summary", DEFECT, StageSelection("pred_mask")),
 )

@@ -12,7 +12,7 @@ from draem_core.data.images import thumbnail
 from draem_core.errors import RecipeError
 from draem_core.evaluation.uncertainty import bootstrap_auroc, bootstrap_counts, cautions
 from draem_core.inference import Predictor
-from draem_core.postprocess import PostProcess, postprocessed_score
+from draem_core.postprocess import postprocessed_score
 from draem_core.recipe import Computation, Measured, Recipe, check_card, parse_recipe, recipe_json
 from draem_core.report import Report, ReportImage, html_report, verdicts_csv, verdicts_json, write_mask_archive
 from pages._ui.common.escaping import code, literal
@@ -97,15 +97,11 @@ def _recipe(workspace: Workspace, scored: Scored, settings: TunerSettings) -> Re
     predictor = workspace.predictor
     return Recipe.of(
         predictor.card,
-        _post_process(settings),
+        settings.post_process,
         Computation(device=predictor.device.type, asked=workspace.asked_precision, precision=predictor.precision),
         unsure_sensitivity=max(settings.sensitivity, settings.unsure_sensitivity) if settings.zones else None,
         measured=(_measured(scored, settings),),
     )
-
-
-def _post_process(settings: TunerSettings) -> PostProcess:
-    return PostProcess(settings.sensitivity, settings.kernel_size, settings.min_area)
 
 
 def _measured(scored: Scored, settings: TunerSettings) -> Measured:

@@ -1,4 +1,4 @@
-"""A checkpoint's insides for one picture that can be painted on: a Streamlit v2 component of ours.
+"""All stages of a checkpoint for one picture that can be painted on: a Streamlit v2 component.
 
 Python sends the stages and the numbers, the browser sends strokes, the opened stage and the followed pixel back.
 Holds no network and no cache.
@@ -11,56 +11,56 @@ import streamlit as st
 
 from pages._ui.components.inside_view.brushes import Brushes, make_brushes
 from pages._ui.components.inside_view.payload import Part, pack
-from pages._ui.components.inside_view.settings import InsideSettings, Look
-from pages._ui.components.inside_view.view import View
+from pages._ui.components.inside_view.settings import InsideSettings, StageSelection
+from pages._ui.components.inside_view.view import InsideView
 from pages._ui.components.shared import component
 from pages._ui.components.shared.settings import read_settings
 
-__all__ = ["InsideSettings", "Look", "View", "answered", "inside", "order_look"]
+__all__ = ["InsideSettings", "InsideView", "StageSelection", "answered", "inside", "order_selection"]
 
-_ORDER = "_inside_order"  # in the session
+_PENDING = "_inside_pending"  # in the session
 
 _mount = component("draem_inside", Path(__file__).parent)
 
 
 @dataclass(frozen=True)
-class _Order:
-    """A look that Python wants shown, until the browser says another than its ``click``-th one.
+class PendingSelection:
+    """A selection that Python wants shown, until the browser says another than its ``click``-th one.
 
     number: of the order; with a new one the browser scrolls to ``part``.
     """
 
-    look: Look
+    selection: StageSelection
     click: object
     number: int
     part: Part
 
 
-def inside(view: View, asked: Look, key: str) -> Look:
-    """Mount the component on ``view`` and return the look that it shows: what was ordered or what the browser said,
-    whichever came last, ``asked`` before that.
+def inside(view: InsideView, asked: StageSelection, key: str) -> StageSelection:
+    """Mount the component on ``view`` and return the selection that it shows: what was ordered or what the browser
+    said, whichever came last, ``asked`` before that.
     """
-    answer = answered(key, "look")
-    order: _Order | None = st.session_state.get(_ORDER)
-    look = order.look if order and order.click == answer.get("click") else read_settings(answer, asked)
+    answer = answered(key, "selection")
+    order: PendingSelection | None = st.session_state.get(_PENDING)
+    selection = order.selection if order and order.click == answer.get("click") else read_settings(answer, asked)
     if order and not answer:  # from now on the address says it
-        st.session_state[_ORDER] = replace(order, click=-1)
+        st.session_state[_PENDING] = replace(order, click=-1)
     payload = pack(
-        view, look, _brushes(), answer.get("click", 0), (order.number, order.part) if order else (0, "results")
+        view, selection, _brushes(), answer.get("click", 0), (order.number, order.part) if order else (0, "results")
     )
-    _mount(key=key, data=payload, on_look_change=_ignore, on_painting_change=_ignore)
-    return look
+    _mount(key=key, data=payload, on_selection_change=_ignore, on_painting_change=_ignore)
+    return selection
 
 
-def order_look(look: Look, key: str, part: Part) -> None:
-    """Make the component under ``key`` show a look, whatever was opened there, and scroll to a part of it."""
-    last: _Order | None = st.session_state.get(_ORDER)
+def order_selection(selection: StageSelection, key: str, part: Part) -> None:
+    """Make the component under ``key`` show a selection, whatever was opened there, and scroll to a part of it."""
+    last: PendingSelection | None = st.session_state.get(_PENDING)
     number = last.number + 1 if last else 1
-    st.session_state[_ORDER] = _Order(look, answered(key, "look").get("click"), number, part)
+    st.session_state[_PENDING] = PendingSelection(selection, answered(key, "selection").get("click"), number, part)
 
 
 def answered(key: str, name: str) -> dict[str, object]:
-    """Return what the browser last said under ``name``, "look" or "painting"; empty before it has."""
+    """Return what the browser last said under ``name``, "selection" or "painting"; empty before it has."""
     state = st.session_state.get(key)
     answer = state.get(name) if isinstance(state, dict) else None
     return answer if isinstance(answer, dict) else {}

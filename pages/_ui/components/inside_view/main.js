@@ -1,4 +1,4 @@
-// Wires one view of the insides: payload in, pictures out; strokes, opened stage and followed pixel back. What is on the
+// Wires the Inside page's view: payload in, pictures out; strokes, opened stage and followed pixel back. What is on the
 // screen stays until the answer to the last stroke is there.
 
 import { formatCount, formatProbability } from "../shared/format.js";
@@ -9,19 +9,19 @@ import { createPainter } from "./painter.js";
 import { showPixel } from "./pixel.js";
 import { unpackView } from "./stages.js";
 
-const insides = new WeakMap(); // root element → inside
+const views = new WeakMap(); // root element → view
 
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".draem-inside");
-  if (!insides.has(root)) insides.set(root, createInside(root));
-  insides.get(root).receive(data, setStateValue);
+  if (!views.has(root)) views.set(root, createView(root));
+  views.get(root).receive(data, setStateValue);
 }
 
-function createInside(root) {
+function createView(root) {
   const slot = (name) => root.querySelector(`[data-slot=${name}]`);
   let view = null;
-  let look = null;
-  let click = 0; // number of the last look that was sent
+  let selection = null;
+  let click = 0; // number of the last selection that was sent
   let stroke = 0; // and of the last stroke
   let sentAt = 0;
   let waited = null; // ms from a stroke to its result
@@ -45,7 +45,7 @@ function createInside(root) {
     if (isOtherPicture) [stroke, sentAt, waited] = [next.stroke, 0, null]; // each picture counts its own
     const isOrder = next.order.number > (view?.order.number ?? 0);
     view = next;
-    if (look === null || next.click === click) look = next.look;
+    if (selection === null || next.click === click) selection = next.selection;
     show();
     if (isOrder) cards.scrollTo(view.order.part);
     if (sentAt && view.stroke === stroke) requestAnimationFrame(showTime);
@@ -75,8 +75,8 @@ function createInside(root) {
     slot("mean").textContent = formatProbability(view.maxima.window_mean);
     slot("flagged").textContent = filled(view.words.pixels, { count: formatCount(view.flagged) });
     showState();
-    if (isOpening && look.stage === view.opened.stage) cards.scrollToOpened();
-    isOpening &&= look.stage !== view.opened.stage;
+    if (isOpening && selection.stage === view.opened.stage) cards.scrollToOpened();
+    isOpening &&= selection.stage !== view.opened.stage;
   }
 
   function showState() {
@@ -94,9 +94,9 @@ function createInside(root) {
   }
 
   function tell(changes) {
-    look = { ...look, ...changes };
+    selection = { ...selection, ...changes };
     click += 1;
-    send("look", { ...look, click });
+    send("selection", { ...selection, click });
   }
 
   function open(stage) {

@@ -1,4 +1,4 @@
-"""A view of the insides as the page's payload.
+"""The Inside page's view as its payload.
 
 Each stage is sent as indices into its colour scale, so that the browser draws what figures and viewer draw.
 Draws nothing itself.
@@ -19,8 +19,8 @@ from draem_core.inside.stages import Stage
 from draem_core.render import COLORMAP, show_reconstruction
 from pages._ui.components.inside_view.brushes import Brushes
 from pages._ui.components.inside_view.painting import LAYER_SIDE, layer_size
-from pages._ui.components.inside_view.settings import AUTOMATIC, Look
-from pages._ui.components.inside_view.view import View
+from pages._ui.components.inside_view.settings import AUTOMATIC, StageSelection
+from pages._ui.components.inside_view.view import InsideView
 from pages._ui.components.inside_view.words import words_of
 from pages._ui.components.shared import payload
 from pages._ui.texts import texts_under
@@ -33,16 +33,23 @@ _SHOWN_SIDE, _SMALL_SIDE = 256, 96  # pixels that are sent of a stage's longest 
 _SCALES = ("probability", "viridis", "RdBu_r", "gray")
 
 
-def pack(view: View, look: Look, brushes: Brushes, click: object, order: tuple[int, Part] = (0, "results")) -> bytes:
-    """The page's payload for a view and a look at it; ``click`` goes back to the browser, which numbers its looks.
+def pack(
+    view: InsideView,
+    selection: StageSelection,
+    brushes: Brushes,
+    click: object,
+    order: tuple[int, Part] = (0, "results"),
+) -> bytes:
+    """The page's payload for a view and what of it is selected.
 
+    click: goes back to the browser, which numbers its selections.
     order: a number, and the part of the page that the browser scrolls to when the number has grown.
     """
     arrays = {"picture": _shrunk(view.pixels, max(layer_size(view.pixels)))}
-    opened = view.stage(look.stage)
+    opened = view.stage(selection.stage)
     cards = []
     for stage in view.stages:
-        channel = shown_channel(stage, look if stage is opened else Look())
+        channel = shown_channel(stage, selection if stage is opened else StageSelection())
         arrays[f"stage {stage.name}"] = _drawn(stage, channel, _SHOWN_SIDE)
         cards.append(_card(stage, channel, view.plan.has_sspcab))
     channels = [] if opened.name in PICTURES else opened.strongest()[:CHANNELS_SHOWN]
@@ -58,7 +65,7 @@ def pack(view: View, look: Look, brushes: Brushes, click: object, order: tuple[i
         "grid": {"height": grid[0], "width": grid[1]},
         "stroke": view.painting.stroke,
         "strokes": view.painting.strokes,
-        "look": asdict(look),
+        "selection": asdict(selection),
         "click": click if isinstance(click, int | float) else 0,
         "order": {"number": order[0], "part": order[1]},
         "painted": view.painting.layer is not None,
@@ -69,19 +76,19 @@ def pack(view: View, look: Look, brushes: Brushes, click: object, order: tuple[i
         "scales": {name: scale_colours(name).ravel().tolist() for name in _SCALES},
         "stages": cards,
         "opened": {"stage": opened.name, "channels": channels},
-        "pixel": _pixel(view, look, opened, cards),
+        "pixel": _pixel(view, selection, opened, cards),
         "plan": asdict(view.plan.diagram),
         "brushes": asdict(brushes),
     }
     return payload.pack(header, arrays)
 
 
-def shown_channel(stage: Stage, look: Look) -> int:
+def shown_channel(stage: Stage, selection: StageSelection) -> int:
     """Return the channel that a stage is shown by: the chosen one, "anomalous", or the strongest."""
     if stage.name in PICTURES or stage.shape[0] == 1:
         return 0
-    if look.channel != AUTOMATIC and look.channel < stage.shape[0]:
-        return look.channel
+    if selection.channel != AUTOMATIC and selection.channel < stage.shape[0]:
+        return selection.channel
     return 1 if stage.name in TWO_CLASSES else stage.strongest()[0]
 
 
@@ -122,32 +129,34 @@ def _card(stage: Stage, channel: int, has_sspcab: bool) -> dict[str, Any]:
     }
 
 
-def _pixel(view: View, look: Look, opened: Stage, cards: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _pixel(
+    view: InsideView, selection: StageSelection, opened: Stage, cards: list[dict[str, Any]]
+) -> dict[str, Any] | None:
     """Return the followed pixel's values by stage, its softmax, and what of the image the opened stage's cell sees."""
     height, width = view.trace.prediction.anomaly_map.shape
-    if look.pixel is None or not (look.row < height and look.column < width):
+    if selection.pixel is None or not (selection.row < height and selection.column < width):
         return None
-    samples = {sample.stage: sample for sample in follow(view.trace, look.row, look.column)}
+    samples = {sample.stage: sample for sample in follow(view.trace, selection.row, selection.column)}
     values: dict[str, list[float]] = {}
     for stage, card in zip(view.stages, cards, strict=True):
         sample = samples.get(stage.name)
-        at = stage.tensor[:, look.row, look.column].float().numpy() if sample is None else sample.values
+        at = stage.tensor[:, selection.row, selection.column].float().numpy() if sample is None else sample.values
         is_short = stage.name in (*PICTURES, *TWO_CLASSES, "difference")
-        values[stage.name] = [_told(value) for value in (at if is_short else at[[card["channel"]]])]
+        values[stage.name] = [_finite(value) for value in (at if is_short else at[[card["channel"]]])]
     place = samples.get(opened.name)
     box = None
     if place is not None:
         box = asdict(receptive_field(view.plan.meta_model, opened.name, place.row, place.column, (height, width)))
     return {
-        "row": look.row,
-        "column": look.column,
-        "cell": [place.row, place.column] if place else [look.row, look.column],
+        "row": selection.row,
+        "column": selection.column,
+        "cell": [place.row, place.column] if place else [selection.row, selection.column],
         "values": values,
         "softmax": asdict(softmax_steps(*(float(one) for one in samples["logits"].values))),
         "box": box,
     }
 
 
-def _told(value: float) -> float:
+def _finite(value: float) -> float:
     """JSON knows no infinity: a feature beyond the float's range is told as its largest."""
     return float(value) if math.isfinite(value) else math.copysign(np.finfo(np.float32).max, value)

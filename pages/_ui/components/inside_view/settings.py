@@ -8,7 +8,7 @@ AUTOMATIC = -1
 
 
 @dataclass(frozen=True)
-class Look:
+class StageSelection:
     """The opened stage, its channel, and the pixel that is followed.
 
     stage: the name of a stage. channel: −1 is the strongest one.
@@ -35,21 +35,21 @@ class Look:
 
 @dataclass(frozen=True)
 class InsideSettings(LiveSettings):
-    """All that a link to the page says: the rule that makes the mask, and the look; see ``Look``."""
+    """All that a link to the page says: the rule that makes the mask, and the selection; see ``StageSelection``."""
 
-    stage: str = Look.stage
+    stage: str = StageSelection.stage
     channel: int = AUTOMATIC
     row: int = AUTOMATIC
     column: int = AUTOMATIC
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.look
+        _ = self.selection
 
     @property
-    def look(self) -> Look:
-        return Look(self.stage, self.channel, self.row, self.column)
+    def selection(self) -> StageSelection:
+        return StageSelection(self.stage, self.channel, self.row, self.column)
 
     @classmethod
-    def joined(cls, rule: LiveSettings, look: Look) -> "InsideSettings":
-        return cls(**{**vars(rule), **vars(look)})
+    def joined(cls, rule: LiveSettings, selection: StageSelection) -> "InsideSettings":
+        return cls(**{**vars(rule), **vars(selection)})

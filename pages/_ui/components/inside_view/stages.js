@@ -1,4 +1,4 @@
-// One view of the insides: what Python tells of it, and for each stage and channel what draws it. Knows no server.
+// The Inside page's view: what Python tells of it, and for each stage and channel what draws it. Knows no server.
 
 import { colourTable, drawPixels } from "../shared/pixels.js";
 import { unpack } from "../shared/unpack.js";

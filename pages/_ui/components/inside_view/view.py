@@ -24,7 +24,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class InsideView:
     """One picture on its way.
 
     title: the picture's name. digest: of the picture before it was painted on.

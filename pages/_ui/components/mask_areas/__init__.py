@@ -1,4 +1,4 @@
-"""How large the masks of synthetic anomalies are, over many drawn ones: a Streamlit v2 component of ours."""
+"""How large the masks of synthetic anomalies are, over many drawn ones: a Streamlit v2 component."""
 
 from pathlib import Path
 

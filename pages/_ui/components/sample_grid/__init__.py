@@ -1,4 +1,4 @@
-"""Many synthetic samples at a glance: a Streamlit v2 component of ours.
+"""Many synthetic samples at a glance: a Streamlit v2 component.
 
 A click on a sample comes back as its seed. Holds no network and no cache.
 """
@@ -19,12 +19,12 @@ from pages._ui.components.synthetic_view.drawings import outlined
 from pages._ui.components.synthetic_view.settings import MOST_SEED
 from pages._ui.texts import text, texts_under
 
-__all__ = ["Thumbnail", "Wall", "shrunk", "synthetic_wall"]
+__all__ = ["SampleGrid", "Thumbnail", "shrunk", "synthetic_sample_grid"]
 
 _SIDE = 128  # pixels of a thumbnail's longer side
-_KEY = "synthetic_wall"
+_KEY = "synthetic_sample_grid"
 
-_mount = component("draem_synthetic_wall", Path(__file__).parent)
+_mount = component("draem_sample_grid", Path(__file__).parent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Thumbnail:
 
 
 @dataclass(frozen=True, eq=False)
-class Wall:
+class SampleGrid:
     """Samples of the seeds from ``first`` on, the present ``seed`` among them."""
 
     first: int
@@ -45,7 +45,7 @@ class Wall:
 
 
 def shrunk(sample: Sample) -> Thumbnail:
-    """Return a sample as it hangs on the wall."""
+    """Return a sample as the grid shows it."""
     height, width = sample.mask.shape
     shrink = max(1.0, max(height, width) / _SIDE)
     size = max(1, round(height / shrink)), max(1, round(width / shrink))
@@ -54,7 +54,7 @@ def shrunk(sample: Sample) -> Thumbnail:
     return Thumbnail(outlined(small, resize_nearest(sample.mask.numpy(), size)), share)
 
 
-def synthetic_wall(wall: Wall, on_pick: Callable[[int], None]) -> None:
+def synthetic_sample_grid(grid: SampleGrid, on_pick: Callable[[int], None]) -> None:
     """Mount the component; ``on_pick`` is told the seed that was clicked."""
 
     def picked() -> None:
@@ -63,19 +63,19 @@ def synthetic_wall(wall: Wall, on_pick: Callable[[int], None]) -> None:
         if isinstance(seed, int | float) and 0 <= seed <= MOST_SEED:
             on_pick(int(seed))
 
-    _mount(key=_KEY, data=pack(wall), on_picked_change=picked)
+    _mount(key=_KEY, data=pack(grid), on_picked_change=picked)
 
 
-def pack(wall: Wall) -> bytes:
+def pack(grid: SampleGrid) -> bytes:
     """The component's payload: what is told, and the thumbnails' pixels, (N, h, w, 3) uint8."""
-    pictures = [one.picture for one in wall.thumbnails]
+    pictures = [one.picture for one in grid.thumbnails]
     header: dict[str, object] = {
-        "first": wall.first,
-        "seed": wall.seed,
+        "first": grid.first,
+        "seed": grid.seed,
         "labels": [
-            text("synthetic.wall.clean") if one.share is None else f"{one.share:.1%}" for one in wall.thumbnails
+            text("synthetic.sample_grid.clean") if one.share is None else f"{one.share:.1%}" for one in grid.thumbnails
         ],
-        "told": text("synthetic.wall.told", first=wall.first, last=wall.first + len(pictures) - 1),
-        "words": texts_under("synthetic.wall"),
+        "told": text("synthetic.sample_grid.told", first=grid.first, last=grid.first + len(pictures) - 1),
+        "words": texts_under("synthetic.sample_grid"),
     }
     return payload.pack(header, {"pictures": np.stack(pictures)})

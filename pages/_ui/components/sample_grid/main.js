@@ -5,7 +5,7 @@ import { unpack } from "../shared/unpack.js";
 import { filled, showWords } from "../shared/words.js";
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".draem-wall");
+  const root = parentElement.querySelector(".draem-sample-grid");
   const { header, arrays } = unpack(data);
   const slot = (name) => root.querySelector(`[data-slot=${name}]`);
   const pick = (seed) => setTriggerValue("picked", seed);

@@ -21,7 +21,7 @@ _PARTS = {"<!-- kernel size and minimum area -->": "kernel_and_area.html"}
 
 
 @dataclass(frozen=True)
-class _Order(Generic[Settings]):
+class PendingSettings(Generic[Settings]):
     """What Python last told a component to show: ``base`` is sent under ``revision``; ``asked`` came and ``returned``
     went last.
     """
@@ -63,12 +63,12 @@ def mount_settled(
     triggers: callbacks of the component's other events, by name.
     """
     slot = f"_live_order_{key}"
-    order: _Order[Settings] | None = st.session_state.get(slot)
+    order: PendingSettings[Settings] | None = st.session_state.get(slot)
     settled = _settled(key, order)
-    if order is None or settings not in _no_news(order, settled):
-        order = _Order((order.revision if order else 0) + 1, settings, settings, settings)
+    if order is None or settings not in _unchanged(order, settled):
+        order = PendingSettings((order.revision if order else 0) + 1, settings, settings, settings)
     else:
-        order = _Order(order.revision, order.base, settings, settled or order.base)
+        order = PendingSettings(order.revision, order.base, settings, settled or order.base)
     st.session_state[slot] = order
     header = {"revision": order.revision, "settings": asdict(order.base), "defaults": asdict(type(settings)())}
     arrays = {name: as_array(payload) for name, payload in payloads.items()}
@@ -77,7 +77,7 @@ def mount_settled(
     return order.returned
 
 
-def _settled(key: str, order: _Order[Settings] | None) -> Settings | None:
+def _settled(key: str, order: PendingSettings[Settings] | None) -> Settings | None:
     """The user's last settled values, unless they answer an older order than the present one."""
     state = st.session_state.get(key) or {}
     answer = state.get("settled") if isinstance(state, dict) else None
@@ -86,7 +86,7 @@ def _settled(key: str, order: _Order[Settings] | None) -> Settings | None:
     return read_settings(answer, order.base)
 
 
-def _no_news(order: _Order[Settings], settled: Settings | None) -> tuple[Settings, ...]:
+def _unchanged(order: PendingSettings[Settings], settled: Settings | None) -> tuple[Settings, ...]:
     """Settings that are no new order: what the browser shows, and what the page passed in or got back last time.
 
     Without an answer the browser shows the order itself: it has just come, or the component was away meanwhile.

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
+from draem_core.postprocess import PostProcess
 from draem_core.sweep import KERNEL_SIZES
 
 if TYPE_CHECKING:
@@ -18,33 +17,25 @@ MAX_KERNEL = max(KERNEL_SIZES)
 
 
 @dataclass(frozen=True)
-class LiveSettings:
-    """The three sliders that make a mask.
+class LiveSettings(PostProcess):
+    """The mask's rule as three sliders set it, so ``kernel_size`` is odd, 1–31.
 
-    sensitivity: in [0, 1]; a pixel is flagged where the map is above 1 − sensitivity, compared as float32.
-    kernel_size: odd, 1–31, side of the opening's square in map pixels.
-    min_area: 8-connected regions of fewer map pixels are removed.
     logit_scale: the sensitivity slider and its histogram run on a logit axis.
 
     Raises ValueError, in a sentence, for a value outside its range.
     """
 
-    sensitivity: float = 0.5
-    kernel_size: int = 3
-    min_area: int = 0
     logit_scale: bool = False
 
     def __post_init__(self) -> None:
-        check_share("sensitivity", self.sensitivity)
-        if self.kernel_size % 2 == 0 or not 1 <= self.kernel_size <= MAX_KERNEL:
+        super().__post_init__()
+        if self.kernel_size not in KERNEL_SIZES:
             raise ValueError(f"kernel_size is {self.kernel_size}; it must be odd, from 1 to {MAX_KERNEL}")
-        if self.min_area < 0:
-            raise ValueError(f"min_area is {self.min_area}; it must not be negative")
 
     @property
-    def threshold(self) -> np.float32:
-        """The value that a map's pixel must exceed, as float32."""
-        return np.float32(1 - self.sensitivity)
+    def post_process(self) -> PostProcess:
+        """The mask's rule alone, without what only a page needs."""
+        return PostProcess(self.sensitivity, self.kernel_size, self.min_area)
 
 
 Settings = TypeVar("Settings", bound="DataclassInstance")  # frozen, with a default for each field
@@ -59,7 +50,7 @@ def check_share(name: str, value: float) -> None:
 def read_settings(values: Mapping[str, object], default: Settings) -> Settings:
     """``values`` from outside (a URL's strings, the browser's state) over ``default``.
 
-    An unknown name is passed over; a value that cannot be read or lies outside its range keeps the default.
+    An unknown name is ignored; a value that cannot be read or lies outside its range keeps the default.
     """
     settings = default
     for field in fields(default):

@@ -1,4 +1,4 @@
-"""One synthetic sample, stage by stage: a Streamlit v2 component of ours.
+"""One synthetic sample, stage by stage: a Streamlit v2 component.
 
 Python sends the stages and the numbers, the browser sends back what was set. Holds no network and no cache.
 """
@@ -11,10 +11,10 @@ from pages._ui.components.shared import component
 from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.components.synthetic_view.payload import pack
 from pages._ui.components.synthetic_view.settings import OWN_NAMES, SyntheticSettings, read
-from pages._ui.components.synthetic_view.view import Sources, View
+from pages._ui.components.synthetic_view.view import Sources, SyntheticView
 from pages._ui.frame.settings_store import show_settings
 
-__all__ = ["Sources", "SyntheticSettings", "View", "order", "settings_now", "synthetic"]
+__all__ = ["Sources", "SyntheticSettings", "SyntheticView", "order", "settings_now", "synthetic"]
 
 _KEY = "synthetic"
 _SHOWN = "_synthetic_shown"  # in the session: the settings as this page last had them
@@ -30,7 +30,7 @@ def settings_now(rule: LiveSettings) -> SyntheticSettings:
     linked = st.query_params.to_dict()
     if written is None or OWN_NAMES & linked.keys():
         asked = read(linked, rule)
-        if written is None or (asked.choice, asked.hand) != (written.choice, written.hand):
+        if written is None or (asked.selection, asked.hand) != (written.selection, written.hand):
             st.session_state[_WRITTEN] = asked
             order(asked)
             return asked
@@ -38,7 +38,7 @@ def settings_now(rule: LiveSettings) -> SyntheticSettings:
     if answer.get("revision") == st.session_state[_REVISION]:
         return read(answer, rule)
     shown: SyntheticSettings = st.session_state[_SHOWN]
-    return SyntheticSettings.joined(rule, shown.choice, shown.hand)
+    return SyntheticSettings.joined(rule, shown.selection, shown.hand)
 
 
 def order(settings: SyntheticSettings) -> None:
@@ -47,7 +47,7 @@ def order(settings: SyntheticSettings) -> None:
     st.session_state[_SHOWN] = settings
 
 
-def synthetic(view: View, places: dict[str, str]) -> None:
+def synthetic(view: SyntheticView, places: dict[str, str]) -> None:
     """Put what ``view`` shows into the address and mount the component on it.
 
     In this order: the browser answers a picture at once, and its answer brings the address along as it then is.

@@ -47,7 +47,7 @@ def arrows(draw: NoiseDraw, size: tuple[int, int]) -> str:
 
 
 def rectangle(draw: PieceDraw, centre: Tensor) -> str:
-    """Return the turned rectangle of one piece around ``centre`` (2,) = (row, column)."""
+    """Return the rotated rectangle of one patch around ``centre`` (2,) = (row, column)."""
     row, column = centre.tolist()
     half_height, half_width = float(draw.half_height[0]), float(draw.half_width[0])
     cosine, sine = math.cos(float(draw.angle[0])), math.sin(float(draw.angle[0]))
@@ -62,7 +62,7 @@ def rectangle(draw: PieceDraw, centre: Tensor) -> str:
 
 
 def way(draw: PieceDraw) -> str:
-    """Return the line from where one piece is cut to where it goes."""
+    """Return the line from where one patch is cut to where it goes."""
     (from_row, from_column), (to_row, to_column) = draw.source[0].tolist(), draw.target[0].tolist()
     return f"M{from_column + 0.5:.1f} {from_row + 0.5:.1f}L{to_column + 0.5:.1f} {to_row + 0.5:.1f}"
 

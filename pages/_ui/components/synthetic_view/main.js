@@ -77,12 +77,12 @@ function createStepper(root) {
     slot("previous").disabled = answer.seed <= 0;
     if (slot("seed") !== root.getRootNode().activeElement || !isStale) slot("seed").value = answer.seed;
     showChoices(slot("kind"), Object.entries(view.kinds), answer.kind, (kind) => tell({ kind }));
-    const coins = [
-      ["", words.coin_drawn],
-      ["painted", words.coin_painted],
-      ["clean", words.coin_clean],
+    const draws = [
+      ["", words.as_drawn],
+      ["painted", words.anomalous],
+      ["clean", words.clean],
     ];
-    showChoices(slot("coin"), coins, answer.coin ?? "", (coin) => tell({ coin: coin || null }));
+    showChoices(slot("coin"), draws, answer.coin ?? "", (coin) => tell({ coin: coin || null }));
     showTold();
     showHands();
     showHero();
@@ -99,15 +99,15 @@ function createStepper(root) {
     showState();
   }
 
-  /** What the coin said, and, for a clean sample, a way to paint it nevertheless. */
+  /** What the seed drew, and, for a clean sample, a way to make it anomalous nevertheless. */
   function showTold() {
     const told = slot("told");
-    told.replaceChildren(view.coin);
+    told.replaceChildren(view.anomaly_draw);
     if (!view.is_clean) return;
-    const button = element("button", "link", view.words.paint_it);
+    const button = element("button", "link", view.words.make_anomalous);
     button.type = "button";
     button.onclick = () => tell({ coin: "painted" });
-    told.append(" ", view.words.clean_told, " ", button);
+    told.append(" ", view.words.clean_note, " ", button);
   }
 
   function showHands() {
@@ -137,7 +137,7 @@ function createStepper(root) {
       const card = view.cards.find((one) => one.key === key);
       const [shown, caption] = hero.children[i].children;
       hero.children[i].dataset.result = key;
-      shown.setAttribute("aria-label", `${card.title}. ${card.facts.join(". ")}. ${view.words.click_told}`);
+      shown.setAttribute("aria-label", `${card.title}. ${card.facts.join(". ")}. ${view.words.click_note}`);
       showPicture(shown, card, view);
       caption.textContent = card.title;
     });
@@ -175,7 +175,7 @@ function createStepper(root) {
 
   function showPixel() {
     const { words, pixel } = view;
-    if (!pixel) return slot("pixel").replaceChildren(element("span", "hint", words.click_told));
+    if (!pixel) return slot("pixel").replaceChildren(element("span", "hint", words.click_note));
     const list = element("dl", "");
     for (const [name, value] of pixel) list.append(element("dt", "", name), element("dd", "", value));
     const forget = element("button", "link", words.forget);

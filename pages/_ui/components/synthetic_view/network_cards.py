@@ -9,11 +9,11 @@ import numpy as np
 
 from draem_core.render import difference, show_reconstruction
 from pages._ui.components.synthetic_view.card import Card, shape_and_range, share_of
-from pages._ui.components.synthetic_view.view import View
+from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text
 
 
-def network_cards(view: View) -> list[Card]:
+def network_cards(view: SyntheticView) -> list[Card]:
     """Return the cards, in the order of the data."""
     prediction, counts, truth = view.prediction, view.counts, view.truth
     error = np.abs(prediction.reconstruction - view.sample.image.permute(1, 2, 0).numpy())
@@ -36,7 +36,7 @@ def network_cards(view: View) -> list[Card]:
             np.minimum(255, (anomaly_map * 256).astype(np.int64)).astype(np.uint8),
             (
                 shape_and_range(anomaly_map),
-                text("synthetic.fact.auroc", value=auroc_told(view)),
+                text("synthetic.fact.auroc", value=auroc_text(view)),
                 text("synthetic.fact.score", score=prediction.image_score, rule=view.score_rule),
             ),
             scale="probability",
@@ -46,7 +46,7 @@ def network_cards(view: View) -> list[Card]:
             "pred_mask",
             "network",
             np.where(view.pred_mask, 255, 0).astype(np.uint8),
-            (text("synthetic.fact.rule", threshold=1 - view.rule.sensitivity), share_of(view.pred_mask)),
+            (text("synthetic.fact.rule", threshold=float(view.rule.threshold)), share_of(view.pred_mask)),
             scale="gray",
         ),
         Card(
@@ -54,7 +54,7 @@ def network_cards(view: View) -> list[Card]:
             "network",
             difference(view.pred_mask, truth),
             (
-                text("synthetic.fact.iou", value=iou_told(view)),
+                text("synthetic.fact.iou", value=iou_text(view)),
                 text("synthetic.fact.hits", count=f"{counts.tp:,}"),
                 text("synthetic.fact.misses", count=f"{counts.fn:,}"),
                 text("synthetic.fact.alarms", count=f"{counts.fp:,}"),
@@ -63,14 +63,14 @@ def network_cards(view: View) -> list[Card]:
     ]
 
 
-def auroc_told(view: View) -> str:
+def auroc_text(view: SyntheticView) -> str:
     """Say the map's pixel AUROC, or that it is undefined and why."""
     if not math.isnan(view.pixel_auroc):
         return f"{view.pixel_auroc:.4f}"
     return text("synthetic.fact.undefined_all" if view.truth.any() else "synthetic.fact.undefined_none")
 
 
-def iou_told(view: View) -> str:
+def iou_text(view: SyntheticView) -> str:
     """Say the mask's IoU, or that it is undefined and why."""
     if not math.isnan(view.counts.iou):
         return f"{view.counts.iou:.4f}"

@@ -5,13 +5,13 @@ from torch import Tensor
 
 from draem_core.synthesis.sample import PieceStages, TextureStages
 from pages._ui.components.synthetic_view.card import signed
-from pages._ui.components.synthetic_view.view import View
+from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text
 
 _CHANNELS = ("R", "G", "B")
 
 
-def follow(view: View) -> list[list[str]] | None:
+def follow(view: SyntheticView) -> list[list[str]] | None:
     """Return (name, value) of a followed pixel in the order of the data; None where none is followed."""
     at = view.at
     if at is None:
@@ -22,14 +22,14 @@ def follow(view: View) -> list[list[str]] | None:
     if sample.texture is not None:
         lines += _texture_lines(view, sample.texture, at)
     elif sample.piece is not None:
-        lines += _piece_lines(view, sample.piece, at)
+        lines += _patch_lines(view, sample.piece, at)
     lines.append([text("synthetic.pixel.corrupted"), _colours(sample.corrupted, at)])
     lines.append([text("synthetic.stage.reconstruction.title"), _numbers(view.prediction.reconstruction[at])])
     lines.append([text("synthetic.stage.anomaly_map.title"), _map_line(view, at)])
     return lines
 
 
-def _texture_lines(view: View, stages: TextureStages, at: tuple[int, int]) -> list[list[str]]:
+def _texture_lines(view: SyntheticView, stages: TextureStages, at: tuple[int, int]) -> list[list[str]]:
     noise, is_inside = float(stages.blended.noise[0][at]), bool(view.truth[at])
     said = text(
         "synthetic.pixel.above" if is_inside else "synthetic.pixel.not_above",
@@ -51,16 +51,16 @@ def _texture_lines(view: View, stages: TextureStages, at: tuple[int, int]) -> li
     return lines
 
 
-def _piece_lines(view: View, stages: PieceStages, at: tuple[int, int]) -> list[list[str]]:
+def _patch_lines(view: SyntheticView, stages: PieceStages, at: tuple[int, int]) -> list[list[str]]:
     name = text("synthetic.stage.mask.title")
     if not view.truth[at]:
-        return [[name, text("synthetic.pixel.beside_piece")]]
+        return [[name, text("synthetic.pixel.beside_patch")]]
     down, right = stages.draw.shift[0].tolist()
     moved = _colours(stages.pasted.moved[0], at)
-    return [[name, text("synthetic.pixel.in_piece", row=at[0] + down, column=at[1] + right, colours=moved)]]
+    return [[name, text("synthetic.pixel.in_patch", row=at[0] + down, column=at[1] + right, colours=moved)]]
 
 
-def _map_line(view: View, at: tuple[int, int]) -> str:
+def _map_line(view: SyntheticView, at: tuple[int, int]) -> str:
     said = {
         (True, True): "found",
         (True, False): "alarm",

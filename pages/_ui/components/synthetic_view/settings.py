@@ -14,10 +14,11 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 FIRST_SEED = 17  # the page opens with a clear anomaly
 MOST_SEED = 2**31 - 1
 NONE = -1
+_OLD_STEPS = {"piece": "patch"}  # stages as earlier links name them
 
 
 @dataclass(frozen=True)
-class Choice:
+class SampleSelection:
     """What is looked at, besides the rule that makes the mask.
 
     seed: of the sample. kind: "texture" or "cutpaste". textures: a folder's short name, empty for the built-in ones.
@@ -45,37 +46,39 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class SyntheticSettings(LiveSettings, Choice, Hand):
+class SyntheticSettings(LiveSettings, SampleSelection, Hand):
     """All that a link to the page says: the mask's rule, what is looked at, and what was set by hand."""
 
     def __post_init__(self) -> None:
-        for part in (LiveSettings, Choice, Hand):
+        for part in (LiveSettings, SampleSelection, Hand):
             part.__post_init__(self)
 
     @classmethod
-    def joined(cls, rule: LiveSettings, choice: Choice, hand: Hand) -> "SyntheticSettings":
-        return cls(**vars(rule), **vars(choice), **vars(hand))
+    def joined(cls, rule: LiveSettings, selection: SampleSelection, hand: Hand) -> "SyntheticSettings":
+        return cls(**vars(rule), **vars(selection), **vars(hand))
 
     @property
     def rule(self) -> LiveSettings:
         return LiveSettings(**_part(self, LiveSettings))
 
     @property
-    def choice(self) -> Choice:
-        return Choice(**_part(self, Choice))
+    def selection(self) -> SampleSelection:
+        return SampleSelection(**_part(self, SampleSelection))
 
     @property
     def hand(self) -> Hand:
         return Hand(**_part(self, Hand))
 
 
-OWN_NAMES = frozenset(field.name for kind in (Choice, Hand) for field in fields(kind))
+OWN_NAMES = frozenset(field.name for kind in (SampleSelection, Hand) for field in fields(kind))
 
 
 def read(values: Mapping[str, object], rule: LiveSettings) -> SyntheticSettings:
-    """Return choice and hand as ``values`` say, over the defaults; what cannot be read is passed over."""
+    """Return selection and hand as ``values`` say, over the defaults; what cannot be read is ignored."""
     said = {name: value for name, value in values.items() if value not in (None, "")}
-    settings = SyntheticSettings(**vars(rule), **vars(read_settings(said, Choice())))
+    if (step := str(said.get("step"))) in _OLD_STEPS:
+        said["step"] = _OLD_STEPS[step]
+    settings = SyntheticSettings(**vars(rule), **vars(read_settings(said, SampleSelection())))
     for name, kind in _HAND_TYPES.items():
         if name not in said:
             continue

@@ -24,7 +24,7 @@ from pages._ui.components.synthetic_view.card import (
 )
 from pages._ui.components.synthetic_view.drawings import arrows, lattice
 from pages._ui.components.synthetic_view.settings import SyntheticSettings
-from pages._ui.components.synthetic_view.view import View
+from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text
 
 NOISE_COLOURS = "RdBu_r"
@@ -32,17 +32,17 @@ _FADED, _GREY = 0.22, 150  # how much colour stays below the threshold, and towa
 _PATTERNS = ("stripes", "checks", "cloud", "grain")  # that stand behind the built-in pictures, four by four
 
 
-def texture_cards(view: View, stages: TextureStages) -> list[Card]:
+def texture_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
     """Return the cards, in the order of the data, without the good picture and the network's."""
     return [*_shape_cards(view, stages), *_texture_cards(view, stages), *_blend_cards(view, stages)]
 
 
-def _shape_cards(view: View, stages: TextureStages) -> list[Card]:
+def _shape_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
     settings, noise, truth = view.settings, stages.draw.noise, view.truth
     rows, columns = noise.scales[0].tolist()
     points = (rows + 1) * (columns + 1)
     angle = math.degrees(float(noise.angles[0]))
-    turned = stages.blended.noise[0]
+    rotated = stages.blended.noise[0]
     return [
         Card(
             "gradients",
@@ -59,17 +59,17 @@ def _shape_cards(view: View, stages: TextureStages) -> list[Card]:
         _noise_card("noise", stages.straight, (shape_and_range(stages.straight),)),
         _noise_card(
             "rotation",
-            turned,
+            rotated,
             (
-                text("synthetic.fact.turned", degrees=signed(angle, 1)),
-                text("synthetic.fact.outside", share=float((turned == 0).double().mean())),
+                text("synthetic.fact.rotated", degrees=signed(angle, 1)),
+                text("synthetic.fact.outside", share=float((rotated == 0).double().mean())),
             ),
             controls=(control(settings, "angle", "range", round(angle, 1), span=(-90, 90, 0.1), unit="°"),),
         ),
         Card(
             "threshold",
             "shape",
-            _cut(turned, truth),
+            _cut(rotated, truth),
             (text("synthetic.fact.above", threshold=signed(stages.threshold), share=truth.mean()),),
             controls=(
                 control(settings, "noise_threshold", "range", round(stages.threshold, 2), span=(-0.5, 1.0, 0.01)),
@@ -85,7 +85,7 @@ def _noise_card(key: str, noise: Tensor, facts: tuple[str, ...], controls: tuple
     )  # fmt: skip
 
 
-def _texture_cards(view: View, stages: TextureStages) -> list[Card]:
+def _texture_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
     settings, number = view.settings, int(stages.draw.texture[0])
     source = stages.blended.source[0]
     last = view.sources.count - 1
@@ -127,7 +127,7 @@ def _change_card(settings: SyntheticSettings, place: int, change: Change, before
     )
 
 
-def _blend_cards(view: View, stages: TextureStages) -> list[Card]:
+def _blend_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
     settings, truth, sample = view.settings, view.truth, view.sample
     moved = (sample.corrupted - sample.image).abs().mean(dim=0).numpy()
     in_mask = float(moved[truth].mean()) if truth.any() else math.nan
@@ -159,12 +159,12 @@ def _blend_cards(view: View, stages: TextureStages) -> list[Card]:
     ]
 
 
-def mask_card(view: View, group: str) -> Card:
+def mask_card(view: SyntheticView, group: str) -> Card:
     """Return the card of the truth."""
     return Card("mask", group, np.where(view.truth, 255, 0).astype(np.uint8), (share_of(view.truth),), scale="gray")
 
 
-def _folder_control(view: View) -> Control:
+def _folder_control(view: SyntheticView) -> Control:
     folders = view.sources.folders
     labels = (text("synthetic.view.built_in"), *folders)
     return control(view.settings, "textures", "select", view.settings.textures, values=("", *folders), labels=labels)

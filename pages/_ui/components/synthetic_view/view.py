@@ -25,7 +25,7 @@ class Sources:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class SyntheticView:
     """One sample on its way.
 
     title: the good picture's name. score_rule: in words.

@@ -167,7 +167,7 @@ export function createGallery(root, data, counts, { onOpen, onMore }) {
   return { flips, show };
 }
 
-/** The indices of the smallest values, smallest first, equal ones in their order; NaN is passed over. */
+/** The indices of the smallest values, smallest first, equal ones in their order; NaN is left out. */
 function smallest(values, count) {
   const best = [];
   values.forEach((value, i) => {

@@ -13,7 +13,7 @@ export function createReadout(root, data, counts) {
   }
 
   const putScore = (name, { value, reason }) => put(name, formatScore(value), reason);
-  const putFigure = (name, value, reason) => put(name, formatScore(value), value === null ? reason : "");
+  const putMetric = (name, value, reason) => put(name, formatScore(value), value === null ? reason : "");
   const noPixels = data.pixelReason ? `Undefined: ${data.pixelReason}` : NO_MASKS;
   const imageReason = counts.defects ? NO_GOOD_IMAGES : NO_DEFECT_IMAGES;
 
@@ -37,10 +37,10 @@ export function createReadout(root, data, counts) {
       const pixels = scoresOf(pixel, noPixels, noPixels);
       for (const name of ["f1", "precision", "recall", "falseAlarms"]) putScore(`image-${name}`, images[name]);
       for (const name of ["f1", "iou", "precision", "recall"]) putScore(`pixel-${name}`, pixels[name]);
-      putFigure("image-auroc", metrics.image_auroc, imageReason);
-      putFigure("image-ap", metrics.image_ap, imageReason);
-      for (const name of ["auroc", "ap"]) putFigure(`pixel-${name}`, metrics[`pixel_${name}`], noPixels);
-      putFigure("aupro", metrics.aupro, noPixels);
+      putMetric("image-auroc", metrics.image_auroc, imageReason);
+      putMetric("image-ap", metrics.image_ap, imageReason);
+      for (const name of ["auroc", "ap"]) putMetric(`pixel-${name}`, metrics[`pixel_${name}`], noPixels);
+      putMetric("aupro", metrics.aupro, noPixels);
       put("found", regions.total ? `${formatCount(regions.found)} of ${formatCount(regions.total)}` : UNDEFINED);
       put("blobs", formatCount(blobs.left));
       put("erased", formatCount(regions.erased));
@@ -70,7 +70,7 @@ export function createReadout(root, data, counts) {
       const count = changed === 1 ? "1 verdict differs" : `${formatCount(changed)} verdicts differ`;
       put("flipsHead", changed ? `${count} from the saved setting` : "No verdict differs from the saved setting");
       put("flipsSaved", `(${saved})`);
-      put("flipsTally", changed ? `${formatCount(right)} right now, ${formatCount(changed - right)} wrong now` : "");
+      put("flipsSummary", changed ? `${formatCount(right)} right now, ${formatCount(changed - right)} wrong now` : "");
     },
 
     showGallery({ shown, count }, order) {

@@ -6,9 +6,10 @@ from typing import Literal, Self, get_args
 import numpy as np
 
 from draem_core.evaluation.settings_grid import SettingsGrid
+from draem_core.postprocess import PostProcess
 from pages._ui.components.shared.settings import LiveSettings, check_share
 
-Order = Literal["wrong", "score", "kind", "erased"]
+GalleryOrder = Literal["wrong", "score", "kind", "erased"]
 
 
 @dataclass(frozen=True)
@@ -31,19 +32,19 @@ class TunerSettings(LiveSettings):
     saved_kernel_size: int = 3
     saved_min_area: int = 0
     by_kind: bool = False
-    order: Order = "wrong"
+    order: GalleryOrder = "wrong"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_share("unsure_sensitivity", self.unsure_sensitivity)
         LiveSettings(self.saved_sensitivity, self.saved_kernel_size, self.saved_min_area)  # refuses what no slider has
-        if self.order not in get_args(Order):
-            raise ValueError(f"order is {self.order!r}; it must be one of {', '.join(get_args(Order))}")
+        if self.order not in get_args(GalleryOrder):
+            raise ValueError(f"order is {self.order!r}; it must be one of {', '.join(get_args(GalleryOrder))}")
 
     @property
     def unsure_threshold(self) -> np.float32 | None:
         """The value that an unsure image's map exceeds after opening and area filter; None without zones."""
-        return np.float32(1 - max(self.unsure_sensitivity, self.sensitivity)) if self.zones else None
+        return PostProcess(max(self.unsure_sensitivity, self.sensitivity)).threshold if self.zones else None
 
     def at_stops(self, grid: SettingsGrid) -> Self:
         """Return the nearest settings that ``grid`` has counted, as the browser shows them (main.js, snap)."""

@@ -2,7 +2,7 @@
 // Knows sources and settings; knows no slider and no server.
 
 import { baseIsStale, drawBase, drawInk, inkIsStale } from "./drawing.js";
-import { buildFeet } from "./feet.js";
+import { buildPanelFooters } from "./panel_footers.js";
 import { createSources } from "./sources.js";
 import { limitView, placePicture, viewOfBox, WHOLE_PICTURE, zoomAround } from "./view.js";
 
@@ -22,7 +22,7 @@ export function createPanels(root, { requestPaint, onProbe, onView, onOverlay })
   const panels = PANELS.map((definition) => buildPanel(template, definition));
   for (const panel of panels) board.insertBefore(panel.figure, readout);
   const byName = Object.fromEntries(panels.map((panel) => [panel.name, panel]));
-  const feet = buildFeet(byName, onOverlay);
+  const footers = buildPanelFooters(byName, onOverlay);
 
   let scene = null;
   let sources = null;
@@ -154,9 +154,9 @@ export function createPanels(root, { requestPaint, onProbe, onView, onOverlay })
     if (dirty.has("mask")) {
       sources.paintMask(measured.runs);
       if (differs) sources.paintDifference(measured.runs);
-      feet.showMask(measured, scene);
+      footers.showMask(measured, scene);
     }
-    feet.showSettings(settings, measured.threshold);
+    footers.showSettings(settings, measured.threshold);
     const picture = { sources, settings, measured, pictureSize: scene.pictureSize, grid: scene.grid, view };
     for (const panel of panels) {
       if (panel.figure.hidden || !panel.width) continue;
@@ -180,7 +180,7 @@ export function createPanels(root, { requestPaint, onProbe, onView, onOverlay })
       if (!sameSize) setView(WHOLE_PICTURE);
       const { width, height } = scene.pictureSize;
       root.style.setProperty("--aspect", Math.min(2.5, Math.max(0.7, width / height)));
-      feet.showScene(scene);
+      footers.showScene(scene);
       for (const panel of panels) panel.stage.setAttribute("aria-label", `${panel.title} of ${scene.title}`);
     },
     zoomTo(region) {
@@ -229,7 +229,7 @@ function buildPanel(template, { name, title }) {
     down: find(".down"),
     across: find(".across"),
     badge: find(".badge"),
-    foot: find(".foot"),
+    footer: find(".footer"),
     width: 0,
     height: 0,
   };

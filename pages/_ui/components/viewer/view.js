@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{ width: number, height: number }} Size
- * @typedef {{ zoom: number, x: number, y: number }} View
+ * @typedef {{ zoom: number, x: number, y: number }} Viewport
  */
 
 export const WHOLE_PICTURE = { zoom: 1, x: 0.5, y: 0.5 };
@@ -10,7 +10,7 @@ export const WHOLE_PICTURE = { zoom: 1, x: 0.5, y: 0.5 };
 /**
  * The picture's rectangle on a canvas of `width` × `height`, in canvas pixels; it may reach past the canvas.
  *
- * @param {View} view
+ * @param {Viewport} view
  * @param {Size} picture
  * @param {number} width
  * @param {number} height
@@ -24,7 +24,7 @@ export function placePicture(view, picture, width, height) {
 /**
  * `view` within its limits: no closer than `closest`, no empty margin where the picture could fill it.
  *
- * @param {View} view
+ * @param {Viewport} view
  * @param {Size} picture
  * @param {number} width
  * @param {number} height
@@ -41,7 +41,7 @@ export function limitView(view, picture, width, height, closest) {
 /**
  * `view` zoomed by `factor` so that the picture's point under (x, y) of the canvas stays there.
  *
- * @param {View} view
+ * @param {Viewport} view
  * @param {number} factor
  * @param {number} x
  * @param {number} y

@@ -15,12 +15,12 @@ from draem_core.inside.pixel import softmax_steps
 from draem_core.postprocess import PostProcess
 from draem_core.synthesis.draws import MAX_IMAGE_SHARE
 from draem_core.types import Prediction
-from pages._ui.components.inside_view.view import View as InsideView
+from pages._ui.components.inside_view.view import InsideView
 from pages._ui.components.synthetic_view.settings import SyntheticSettings
-from pages._ui.components.synthetic_view.view import View as SyntheticView
+from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text
 
-Facts = Mapping[str, object]
+Values = Mapping[str, object]
 HIGH_SENSITIVITY = 0.9  # what the mask's step compares the present one with
 _CLEARLY = 2.0  # times as much: from here on the lesson says that a defect is gone from the reconstruction
 
@@ -55,14 +55,14 @@ class SyntheticScene:
     """What the Synthetic page shows, and a way to see the same sample with other settings."""
 
     view: SyntheticView
-    look: Callable[[SyntheticSettings], SyntheticView]
+    compute_view: Callable[[SyntheticSettings], SyntheticView]
 
 
-def good(scene: InsideScene) -> Facts:
+def good(scene: InsideScene) -> Values:
     return _result(scene.prediction, scene.view.rule) | {"pixels": scene.prediction.anomaly_map.size}
 
 
-def defect(scene: InsideScene) -> Facts | None:
+def defect(scene: InsideScene) -> Values | None:
     if scene.good is None:
         return None
     before, after = scene.good.image_score, scene.prediction.image_score
@@ -70,7 +70,7 @@ def defect(scene: InsideScene) -> Facts | None:
     return _result(scene.prediction, scene.view.rule) | {"before": before, "ending": ending}
 
 
-def reconstruction(scene: InsideScene) -> Facts | None:
+def reconstruction(scene: InsideScene) -> Values | None:
     where = scene.defect
     if not _is_part(where):
         return None
@@ -87,7 +87,7 @@ def reconstruction(scene: InsideScene) -> Facts | None:
     }
 
 
-def difference(scene: InsideScene) -> Facts | None:
+def difference(scene: InsideScene) -> Values | None:
     where = scene.defect
     if not _is_part(where):
         return None
@@ -103,7 +103,7 @@ def difference(scene: InsideScene) -> Facts | None:
     }
 
 
-def softmax(scene: InsideScene) -> Facts | None:
+def softmax(scene: InsideScene) -> Values | None:
     height, width = scene.prediction.anomaly_map.shape
     if scene.pixel is None or scene.pixel[0] >= height or scene.pixel[1] >= width:
         return None
@@ -121,7 +121,7 @@ def softmax(scene: InsideScene) -> Facts | None:
     }
 
 
-def mask(scene: InsideScene) -> Facts | None:
+def mask(scene: InsideScene) -> Values | None:
     where = scene.defect
     if not _is_part(where):
         return None
@@ -142,18 +142,18 @@ def mask(scene: InsideScene) -> Facts | None:
     }
 
 
-def verdict(scene: InsideScene) -> Facts:
+def verdict(scene: InsideScene) -> Values:
     rule = scene.view.rule
     left = rule.stages(scene.prediction.anomaly_map)
     return _result(scene.prediction, rule) | {
-        "threshold": 1 - rule.sensitivity,
+        "threshold": float(rule.threshold),
         "above": left.above_threshold,
         "opened": left.after_opening,
         "kernel": rule.kernel_size,
     }
 
 
-def paint(scene: InsideScene) -> Facts | None:
+def paint(scene: InsideScene) -> Values | None:
     where = scene.view.truth
     if not _is_part(where):
         return None
@@ -167,7 +167,7 @@ def paint(scene: InsideScene) -> Facts | None:
     }
 
 
-def limit(scene: InsideScene) -> Facts | None:
+def limit(scene: InsideScene) -> Values | None:
     where = scene.defect
     if not _is_part(where):
         return None
@@ -181,13 +181,13 @@ def limit(scene: InsideScene) -> Facts | None:
     }
 
 
-def summary(scene: InsideScene) -> Facts | None:
+def summary(scene: InsideScene) -> Values | None:
     if scene.good is None:
         return None
     return _result(scene.prediction, scene.view.rule) | {"before": scene.good.image_score}
 
 
-def noise(scene: SyntheticScene) -> Facts | None:
+def noise(scene: SyntheticScene) -> Values | None:
     stages = scene.view.sample.texture
     if stages is None:
         return None
@@ -196,14 +196,14 @@ def noise(scene: SyntheticScene) -> Facts | None:
     return {"rows": rows, "columns": columns, "threshold": stages.threshold, "share": share}
 
 
-def blend(scene: SyntheticScene) -> Facts | None:
+def blend(scene: SyntheticScene) -> Values | None:
     found = _blended(scene.view)
     return None if found is None else {**found, "false": scene.view.counts.fp}
 
 
-def faint(scene: SyntheticScene) -> Facts | None:
+def faint(scene: SyntheticScene) -> Values | None:
     now = _blended(scene.view)
-    before = _blended(scene.look(replace(scene.view.settings, beta=None)))
+    before = _blended(scene.compute_view(replace(scene.view.settings, beta=None)))
     if now is None or before is None:
         return None
     hits, hits_before = scene.view.counts.tp, int(before["hits"])
@@ -212,11 +212,13 @@ def faint(scene: SyntheticScene) -> Facts | None:
     return {**now, **told, "most": MAX_IMAGE_SHARE, "ending": text(f"lesson.step.faint.{ending}")}
 
 
-INSIDE: Mapping[str, Callable[[InsideScene], Facts | None]] = {
+INSIDE: Mapping[str, Callable[[InsideScene], Values | None]] = {
     one.__name__: one
     for one in (good, defect, reconstruction, difference, softmax, mask, verdict, paint, limit, summary)
 }
-SYNTHETIC: Mapping[str, Callable[[SyntheticScene], Facts | None]] = {one.__name__: one for one in (noise, blend, faint)}
+SYNTHETIC: Mapping[str, Callable[[SyntheticScene], Values | None]] = {
+    one.__name__: one for one in (noise, blend, faint)
+}
 
 
 def _result(prediction: Prediction, rule: PostProcess) -> dict[str, object]:

@@ -1,12 +1,12 @@
 """Where the lesson is and what a step sets up. The address says which step it is, so a reload and a link keep it.
 
-Knows nothing of what a step says: `pages._ui.lesson.band` shows that.
+Knows nothing of what a step says: `pages._ui.lesson.panel` shows that.
 """
 
 import streamlit as st
 
 from pages._ui.common import library
-from pages._ui.components.inside_view import order_look
+from pages._ui.components.inside_view import order_selection
 from pages._ui.components.inside_view.stroke import Stroke
 from pages._ui.frame import address
 from pages._ui.frame.paths import short_name
@@ -16,7 +16,7 @@ from pages._ui.texts import linked_language
 
 FILES = {"inside": "pages/4_Inside.py", "synthetic": "pages/5_Synthetic.py"}
 _PLACE = "lesson"  # in the address: the step's number, from 1
-_ARRANGED = "_lesson_arranged"  # in the session: the step that the page was set to
+_APPLIED = "_lesson_applied"  # in the session: the step that the page was set to
 _ANSWERED = "_lesson_answered"  # and the step whose answer was asked for
 _LAST = "_lesson_last"  # and the step that was shown last, also after the lesson was left
 _FORGOTTEN = ("source", "inside_experiment", "inside_pair", "inside_skips")  # widgets that go back to where they begin
@@ -36,8 +36,8 @@ def is_on() -> bool:
 
 def step() -> Step | None:
     """Return the step that the page shows; None outside the lesson and where its demo is missing."""
-    arranged = st.session_state.get(_ARRANGED, 0)
-    return STEPS[arranged - 1] if arranged and arranged == number() else None
+    applied = st.session_state.get(_APPLIED, 0)
+    return STEPS[applied - 1] if applied and applied == number() else None
 
 
 def prepared_stroke() -> Stroke | None:
@@ -57,34 +57,34 @@ def missing() -> tuple[str, ...]:
     return tuple(name for name in (CHECKPOINT, DATASET) if name not in found)
 
 
-def arrange(page: str) -> None:
+def apply_step(page: str) -> None:
     """Set the page to the step that the address asks for, once; go to the step's page first where it is another.
 
     To be called before the page makes its first widget.
     """
     wanted = number()
     if not wanted or missing():
-        st.session_state.pop(_ARRANGED, None)
+        st.session_state.pop(_APPLIED, None)
         return
     chosen = STEPS[wanted - 1]
     link = {_PLACE: str(wanted)} | ({"lang": linked_language()} if linked_language() else {})
     if chosen.page != page:
         st.switch_page(FILES[chosen.page], query_params=link)
-    if st.session_state.get(_ARRANGED) == wanted:
+    if st.session_state.get(_APPLIED) == wanted:
         return
-    st.session_state[_ARRANGED] = st.session_state[_LAST] = wanted
+    st.session_state[_APPLIED] = st.session_state[_LAST] = wanted
     st.session_state.pop(_ANSWERED, None)
     _choose(chosen)
     if isinstance(chosen, InsideStep):
-        order_look(chosen.look, page, chosen.part)
+        order_selection(chosen.selection, page, chosen.part)
         st.query_params.from_dict(link)
     else:
         st.query_params.from_dict(address.link(link | {"image": chosen.picture}, chosen.settings))
 
 
-def keep_up() -> None:
-    """Run the whole page anew where the lesson has moved: a fragment's own run would not arrange it."""
-    if number() != st.session_state.get(_ARRANGED, 0) and not missing():
+def rerun_if_step_changed() -> None:
+    """Run the whole page anew where the lesson has moved: a fragment's own run would not apply the step."""
+    if number() != st.session_state.get(_APPLIED, 0) and not missing():
         st.rerun()
 
 

@@ -1,4 +1,4 @@
-"""The stages of CutPaste: where the piece is cut, the piece, its new colours, where it goes, the picture with it.
+"""The stages of CutPaste: where the patch is cut, the patch, its new colours, where it goes, the picture with it.
 
 Knows no Streamlit and no network.
 """
@@ -12,14 +12,14 @@ from draem_core.synthesis.sample import PieceStages
 from pages._ui.components.synthetic_view.card import Card, as_picture, control, shape_and_range, signed
 from pages._ui.components.synthetic_view.drawings import rectangle, way
 from pages._ui.components.synthetic_view.texture_cards import mask_card
-from pages._ui.components.synthetic_view.view import View
+from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text
 
-_MARGIN = 6  # pixels kept around the piece where it is shown alone
+_MARGIN = 6  # pixels kept around the patch where it is shown alone
 _FADED = 0.2  # how bright is what does not belong to it
 
 
-def piece_cards(view: View, stages: PieceStages) -> list[Card]:
+def patch_cards(view: SyntheticView, stages: PieceStages) -> list[Card]:
     """Return the cards, in the order of the data, without the good picture and the network's."""
     settings, draw, pasted, size = view.settings, stages.draw, stages.pasted, view.truth.shape
     good = as_picture(view.sample.image)
@@ -27,15 +27,15 @@ def piece_cards(view: View, stages: PieceStages) -> list[Card]:
     turn = math.degrees(float(draw.angle[0]))
     (from_row, from_column), (to_row, to_column) = draw.source[0].tolist(), draw.target[0].tolist()
     factors = (draw.brightness * draw.colours).flatten().tolist()
-    kind = "scar" if bool(draw.is_scar[0]) else "patch"
+    kind = "scar" if bool(draw.is_scar[0]) else "upright"
     return [
         Card(
             "cut_from",
-            "piece",
+            "patch",
             good,
             (
                 text(f"synthetic.fact.{kind}"),
-                text("synthetic.fact.piece", height=height, width=width, degrees=signed(turn, 1)),
+                text("synthetic.fact.patch", height=height, width=width, degrees=signed(turn, 1)),
                 text("synthetic.fact.centre", row=round(from_row), column=round(from_column)),
             ),
             drawing={"outline": rectangle(draw, draw.source[0])},
@@ -45,10 +45,10 @@ def piece_cards(view: View, stages: PieceStages) -> list[Card]:
             ),
         ),
         Card(
-            "piece",
-            "piece",
+            "patch",
+            "patch",
             _alone(pasted.moved[0], view.truth),
-            (text("synthetic.fact.piece_pixels", count=f"{int(view.truth.sum()):,}"),),
+            (text("synthetic.fact.patch_pixels", count=f"{int(view.truth.sum()):,}"),),
             controls=(
                 control(settings, "piece_height", "range", round(height), span=(1, size[0], 1)),
                 control(settings, "piece_width", "range", round(width), span=(1, size[1], 1)),
@@ -57,7 +57,7 @@ def piece_cards(view: View, stages: PieceStages) -> list[Card]:
         ),
         Card(
             "recolour",
-            "piece",
+            "patch",
             _alone(pasted.coloured[0], view.truth),
             (text("synthetic.fact.factors", values=", ".join(f"{factor:.3f}" for factor in factors)),),
             controls=(

@@ -1,19 +1,19 @@
-// The lesson's card: shows one step, tells of back, next and answer, by buttons and by the keys that presenters' clickers
+// The lesson's panel: shows one step, tells of back, next and answer, by buttons and by the keys that presenters' clickers
 // send. Keeps the page clear of itself. Knows no stage and no server.
 
-const bands = new WeakMap(); // root element → band
+const panels = new WeakMap(); // root element → panel
 const BACK = ["ArrowLeft", "PageUp"];
 const NEXT = ["ArrowRight", "PageDown"];
 const ASK = [" ", "Enter", ".", "b"]; // a clicker's button for a black screen sends "." or "b"
 const GIVE_UP = 10000; // ms after which a step that was asked for counts as lost
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".band");
-  if (!bands.has(root)) bands.set(root, createBand(root));
-  return bands.get(root).receive(data, setTriggerValue);
+  const root = parentElement.querySelector(".panel");
+  if (!panels.has(root)) panels.set(root, createPanel(root));
+  return panels.get(root).receive(data, setTriggerValue);
 }
 
-function createBand(root) {
+function createPanel(root) {
   const slot = (name) => root.querySelector(`[data-slot=${name}]`);
   const page = document.querySelector("[data-testid=stMain]");
   let shown = null;
@@ -37,7 +37,7 @@ function createBand(root) {
     shown = data;
     document.documentElement.classList.add("in-lesson");
     show();
-    if (isOther) document.dispatchEvent(new Event("lesson-step")); // the card's height is known: what is to be seen may move
+    if (isOther) document.dispatchEvent(new Event("lesson-step")); // the panel's height is known: what is to be seen may move
     watcher.observe(root);
     if (page) watcher.observe(page);
     document.addEventListener("keydown", onKey);
@@ -103,7 +103,7 @@ function createBand(root) {
     act();
   }
 
-  /** Keep the page's content below the card, which grows with its text and leaves the sidebar free. */
+  /** Keep the page's content below the panel, which grows with its text and leaves the sidebar free. */
   function makeRoom() {
     const { style } = document.documentElement;
     const box = page?.getBoundingClientRect();

@@ -14,7 +14,6 @@ from draem_core.disk import Stamp
 from draem_core.errors import DraemError
 from draem_core.inference import Predictor
 from draem_core.inference.resize import resize_picture
-from draem_core.postprocess import PostProcess
 from draem_core.scoring.keys import network_key
 from draem_core.synthesis.sample import Kind, Sample, make_sample, mask_shares
 from draem_core.types import Prediction
@@ -23,14 +22,14 @@ from pages._ui.common.byte_cache import MB, cached_by_bytes
 from pages._ui.common.library import Picture
 from pages._ui.common.source import want_picture
 from pages._ui.common.texture_folders import texture_folders
-from pages._ui.components.sample_grid import Thumbnail, Wall, shrunk
-from pages._ui.components.synthetic_view import Sources, SyntheticSettings, View
+from pages._ui.components.sample_grid import SampleGrid, Thumbnail, shrunk
+from pages._ui.components.synthetic_view import Sources, SyntheticSettings, SyntheticView
 from pages._ui.components.synthetic_view.card import as_picture
 from pages._ui.frame.paths import home
 from pages._ui.frame.shell import Workspace
 from pages._ui.texts import text
 
-WALL = 24
+GRID_SAMPLES = 24
 AREAS_DRAWN = 300
 
 
@@ -41,29 +40,28 @@ def want_good_picture(dataset: Dataset | None) -> None:
         want_picture(samples[0].name)
 
 
-def look(workspace: Workspace, picture: Picture, settings: SyntheticSettings) -> View:
+def compute_view(workspace: Workspace, picture: Picture, settings: SyntheticSettings) -> SyntheticView:
     """Make the sample, run the network on it where that was not done before, and apply the mask's rule.
 
     Raises:
-        DraemError: a folder of textures cannot be used, or the network gives no finite numbers.
+        DraemError: a folder of textures cannot be used, or the network's output is not finite.
     """
     predictor = workspace.predictor
     size = predictor.card.input_size
     textures = _textures_of(settings.textures, size)
     sample = make_sample(_good(picture, predictor), textures, settings.seed, settings.kind, settings.hand)
-    rule = settings.rule
-    return View(
+    return SyntheticView(
         title=picture.name,
         settings=settings,
         sources=Sources(_folders(), len(textures)),
         sample=sample,
         prediction=_prediction(predictor, picture.name, sample),
-        rule=PostProcess(rule.sensitivity, rule.kernel_size, rule.min_area),
+        rule=settings.post_process,
         score_rule=text(f"score_rule.{predictor.card.score_rule}"),
     )
 
 
-def wall(workspace: Workspace, picture: Picture, settings: SyntheticSettings) -> Wall:
+def sample_grid(workspace: Workspace, picture: Picture, settings: SyntheticSettings) -> SampleGrid:
     """Make the 24 samples among which the present seed's is, nothing set by hand.
 
     Raises:
@@ -71,12 +69,12 @@ def wall(workspace: Workspace, picture: Picture, settings: SyntheticSettings) ->
     """
     predictor = workspace.predictor
     size = predictor.card.input_size
-    first = settings.seed // WALL * WALL
+    first = settings.seed // GRID_SAMPLES * GRID_SAMPLES
     good, textures = _good(picture, predictor), _textures_of(settings.textures, size)
     stamp = Stamp.of_or_none(home() / settings.textures) if settings.textures else None
     key = f"{picture.digest} {predictor.card.resize_filter} {size} {settings.textures} {stamp}"
     thumbnails = _thumbnails(key, first, settings.kind, good, textures)
-    return Wall(first, settings.seed, thumbnails)
+    return SampleGrid(first, settings.seed, thumbnails)
 
 
 def areas(workspace: Workspace, settings: SyntheticSettings) -> np.ndarray:
@@ -123,7 +121,7 @@ def _predicted(key: str, _predictor: Predictor, _name: str, _shown: np.ndarray) 
 
 @cached_by_bytes(64 * MB)
 def _thumbnails(key: str, first: int, kind: Kind, _good: Tensor, _textures: Tensor) -> tuple[Thumbnail, ...]:
-    samples = (make_sample(_good, _textures, seed, kind) for seed in range(first, first + WALL))
+    samples = (make_sample(_good, _textures, seed, kind) for seed in range(first, first + GRID_SAMPLES))
     return tuple(shrunk(sample) for sample in samples)
 
 

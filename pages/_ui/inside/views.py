@@ -12,12 +12,11 @@ from draem_core.inference.resize import resize_picture
 from draem_core.inside.ablations import AS_TRAINED, Ablations, has_sspcab
 from draem_core.inside.diagram import diagram
 from draem_core.inside.stages import Trace, mask_stages, trace
-from draem_core.postprocess import PostProcess
 from draem_core.scoring.keys import network_key
 from draem_core.types import ResizeFilter
 from pages._ui.common.byte_cache import MB, cached_by_bytes, size_of
 from pages._ui.common.library import Picture
-from pages._ui.components.inside_view import View, answered
+from pages._ui.components.inside_view import InsideView, answered
 from pages._ui.components.inside_view.painting import Painting, layer_size, read_painting
 from pages._ui.components.inside_view.stroke import Stroke, painted
 from pages._ui.components.inside_view.view import Plan
@@ -45,22 +44,22 @@ def painting_of(picture: Picture, key: str) -> Painting:
 
 
 def paint_first(picture: Picture, stroke: Stroke) -> None:
-    """Paint a stroke on a picture unless somebody painted there before, be it that they took it away again."""
+    """Paint a stroke on a picture unless somebody painted there before, even if they took it away again."""
     kept = st.session_state.setdefault(_PAINTINGS, {})
     kept.setdefault(picture.digest, painted(stroke, picture.pixels, picture.digest))
 
 
-def look(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveSettings) -> View:
+def compute_view(workspace: Workspace, picture: Picture, painting: Painting, rule: LiveSettings) -> InsideView:
     """Run the network on a painted picture, where that was not done before, and apply the mask's rule.
 
     Raises:
-        DraemError: the network gives no finite numbers, or the device's memory ran out.
+        DraemError: the network's output is not finite, or the device's memory ran out.
     """
     predictor = workspace.predictor
     seen = painting.on(picture.pixels)
     traced = traced_picture(predictor, picture, painting, seen)
-    post_process = PostProcess(rule.sensitivity, rule.kernel_size, rule.min_area)
-    return View(
+    post_process = rule.post_process
+    return InsideView(
         title=picture.name,
         digest=picture.digest,
         pixels=picture.pixels,
