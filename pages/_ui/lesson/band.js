@@ -127,7 +127,8 @@ function isTaken(element, key) {
     )
   )
     return true;
-  return [" ", "Enter"].includes(key) && element.closest("button, a, summary, [tabindex='0']") !== null;
+  const takers = { " ": "button, summary, [tabindex='0']", Enter: "button, a, summary, [tabindex='0']" }; // no link takes Space
+  return key in takers && element.closest(takers[key]) !== null;
 }
 
 /** Text with **strong** parts. */
