@@ -127,7 +127,8 @@ function isTaken(element, key) {
     )
   )
     return true;
-  const takers = { " ": "button, summary, [tabindex='0']", Enter: "button, a, summary, [tabindex='0']" }; // no link takes Space
+  // A link takes no Space: after a click on the lesson's, Space shows the answer.
+  const takers = { " ": "button, summary, [tabindex='0']", Enter: "button, a, summary, [tabindex='0']" };
   return key in takers && element.closest(takers[key]) !== null;
 }
 
