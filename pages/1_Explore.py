@@ -13,7 +13,7 @@ from pages._ui.common.library import Picture
 from pages._ui.common.source import choose_picture, truth_on_grid
 from pages._ui.components.viewer import ViewerSettings, viewer
 from pages._ui.explore.explanations import render_how_to_read, render_normalised_values
-from pages._ui.frame.settings_store import settings_now, show_settings
+from pages._ui.frame.settings_store import orders, settings_now, show_settings
 from pages._ui.frame.shell import Workspace, start_page
 
 
@@ -22,7 +22,7 @@ def show(workspace: Workspace, picture: Picture, prediction: Prediction, truth: 
     """Draw what a release of a slider changes. As a fragment it runs alone: the sidebar and the strip stay."""
     payload = library.payload(workspace.predictor, picture, truth)
     handed = settings_now(ViewerSettings)
-    settings = viewer(payload, handed, key="viewer")
+    settings = viewer(payload, handed, key="viewer", orders=orders())
     show_settings(workspace.places_of(picture), settings, handed)
     render_normalised_values(workspace.predictor.card, prediction, settings)
     render_downloads(picture, prediction, settings, truth)

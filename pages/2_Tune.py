@@ -7,7 +7,7 @@ from pages._ui.common.library import settle_memory
 from pages._ui.common.source import want_picture
 from pages._ui.components.tuner import TunerSettings, tuner
 from pages._ui.frame import address
-from pages._ui.frame.settings_store import choose, settings_now, show_settings
+from pages._ui.frame.settings_store import choose, orders, settings_now, show_settings
 from pages._ui.frame.shell import Workspace, say_no_dataset, start_page
 from pages._ui.tune.confidence import render_confidence
 from pages._ui.tune.goals_panel import goal_settings, render_goals
@@ -23,7 +23,7 @@ def show(workspace: Workspace, scored: Scored) -> None:
         choose(wanted, handed)
         handed = wanted.at_stops(scored.tuning.grid)
     goals = st.container()
-    settings = tuner(scored.payload, handed, on_open=_remember_opened, key="tuner")
+    settings = tuner(scored.payload, handed, on_open=_remember_opened, key="tuner", orders=orders())
     show_settings(workspace.places, settings, handed)
     if name := st.session_state.pop("opened", None):
         want_picture(name)

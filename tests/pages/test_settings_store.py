@@ -1,5 +1,8 @@
 """The one store of settings, and uploads that last: what wins, what is kept, and that nobody's choice is made up."""
 
+import itertools
+
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages._ui.common.uploads import Upload, within
@@ -13,6 +16,9 @@ def script() -> None:
     from pages._ui.frame.settings_store import choose, choose_one, settings_now, show_settings
 
     address.arrive(st.session_state["page"])
+    if st.session_state["page"] in ("epochs", "train"):
+        address.write_places({"run": "b"})
+        return
     handed = settings_now(LiveSettings)
     if "kernel" in st.session_state:  # a control's callback
         choose_one("kernel_size", st.session_state.pop("kernel"))
@@ -94,6 +100,31 @@ def test_on_one_page_the_way_back_undoes() -> None:
     assert setting(at.run()) == (0.6, 3, 0)
     del at.query_params["sensitivity"]
     assert setting(at.run()) == (0.5, 3, 0)
+
+
+SHOWING = ("explore", "tune", "inside", "synthetic")
+PAIRS = list(itertools.permutations((*SHOWING, "epochs", "train"), 2))
+
+
+@pytest.mark.parametrize("way", ["sidebar", "link in the page", "back and forward", "reload"])
+def test_every_ordered_pair_shows_the_newest_setting(way: str) -> None:
+    """0.5 + n/1000 is set before the n-th step; a reload begins a new session with what the address says."""
+    at = open_page("explore")
+    addresses: dict[str, dict[str, str]] = {}
+    newest = 0.5
+    for n, (one, other) in enumerate(PAIRS, 1):
+        go(at, one, **addresses.get(one, {}))
+        if one in SHOWING:
+            newest = setting(change(at, sensitivity=0.5 + n / 1000))[0]
+        addresses[one] = address(at)
+        link = {"sidebar": {}, "reload": {}, "link in the page": {"checkpoint": "a"}}.get(way, addresses.get(other, {}))
+        go(at, other, **link)
+        if way == "reload" and other in SHOWING:
+            at = go(AppTest.from_function(script), other, **address(at))
+        addresses[other] = address(at)
+        if other in SHOWING:
+            assert setting(at)[0] == newest, (one, other)
+            assert address(at)["sensitivity"] == repr(newest), (one, other)
 
 
 def test_the_sidebars_link_to_the_page_itself_changes_nothing() -> None:

@@ -87,6 +87,7 @@ def _of_chosen_kind(dataset: Dataset) -> tuple[Sample, ...]:
         required=True,
         key=key,
         format_func=lambda kind: literal(f"{_kind_name(kind)} {counts[kind]}"),
+        wrap=True,
         label_visibility="collapsed",
     )
     return tuple(sample for sample in shown if kind in (_ALL, None, sample.kind))
@@ -162,6 +163,7 @@ def _choose_upload() -> Picture | None:
                 key=_UPLOADED,
                 persist_state="session",
                 format_func=literal,
+                wrap=True,
             )
         st.button(text("picture.upload_forget"), icon=":material/delete:", type="tertiary", on_click=uploads.forget)
     upload = kept[names.index(st.session_state[_UPLOADED])]

@@ -14,6 +14,7 @@ from pages._ui.components.shared.settings import LiveSettings, read_settings
 from pages._ui.frame import address
 
 _CHOSEN = "_chosen_settings"  # in the session: by name, what somebody chose
+_ORDERS = "_setting_orders"  # how often something else than a page's own component chose
 _SEEN = "_seen_settings"  # (page, what its address said in the last run, what was written into it)
 _WRITTEN = "_written_settings"  # what this session wrote into addresses, newest last
 _MOST_WRITTEN = 1000
@@ -40,8 +41,18 @@ def settings_now(kind: type[Kind]) -> Kind:
 
 def choose(settings: LiveSettings, before: LiveSettings | None = None) -> None:
     """Keep settings as chosen; given what they were ``before``, only those that differ: a page may show a setting
-    rounded to what it has counted, and nobody chose that.
+    rounded to what it has counted, and nobody chose that. It is an order, which a component on the page follows.
     """
+    st.session_state[_ORDERS] = orders() + 1
+    _keep(settings, before)
+
+
+def orders() -> int:
+    """Return how many orders came, by links, goals, controls and the lesson; see ``mount_settled``."""
+    return int(st.session_state.get(_ORDERS, 0))
+
+
+def _keep(settings: LiveSettings, before: LiveSettings | None) -> None:
     changed = {
         name: getattr(settings, name)
         for name in _names(type(before or settings))
@@ -52,12 +63,13 @@ def choose(settings: LiveSettings, before: LiveSettings | None = None) -> None:
 
 def choose_one(name: str, value: Any) -> None:
     """Keep one setting as chosen, from a control's callback."""
+    st.session_state[_ORDERS] = orders() + 1
     st.session_state[_CHOSEN] = st.session_state.get(_CHOSEN, {}) | {name: value}
 
 
 def show_settings(places: dict[str, str], settings: LiveSettings, before: LiveSettings) -> None:
     """Keep what differs from ``before``, which the page was handed, and put all that is shown into the address."""
-    choose(settings, before)
+    _keep(settings, before)
     address.write(places, settings)
     names = _names(type(before))
     said = frozenset((name, value) for name, value in address.link({}, settings).items() if name in names)

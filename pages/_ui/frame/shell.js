@@ -1,6 +1,6 @@
 // The sidebar's ways: one of them is marked as the current one, also after Streamlit has drawn it anew; where the window
 // is narrow the sidebar folds by itself: at first, when the window becomes narrow, and after a way was taken. And the
-// browser's way back to a page finds it scrolled as a click left it.
+// browser's way back takes one step a page and finds it scrolled as a click left it.
 // biome-ignore lint/correctness/noUnusedVariables: shell.py adds the call, with the page's name
 function leadFrom(current) {
   const NARROW = 1024; // px
@@ -44,6 +44,22 @@ function leadFrom(current) {
       wasNarrow = isNarrow;
     }
 
+    // What the page writes into its address before a hand touched it belongs to the entry that it was come by: two
+    // entries a page would take two steps back.
+    function writeIntoTheEntryComeBy() {
+      let touched = false;
+      const push = history.pushState.bind(history);
+      history.pushState = (state, title, url) => {
+        const isSamePage = new URL(String(url ?? ""), location.href).pathname === location.pathname;
+        if (isSamePage && !touched) return history.replaceState(state, title, url);
+        touched &&= isSamePage;
+        push(state, title, url);
+      };
+      for (const gesture of ["pointerdown", "keydown"])
+        addEventListener(gesture, () => (touched = true), { capture: true, passive: true });
+      addEventListener("popstate", () => (touched = false));
+    }
+
     function scrollBack() {
       if (!wanted || performance.now() > until) return;
       const main = find("stMain");
@@ -72,6 +88,7 @@ function leadFrom(current) {
       until = performance.now() + PATIENCE;
     });
     foldWhenNarrow();
+    writeIntoTheEntryComeBy();
     return {
       arrive(page) {
         current = page;

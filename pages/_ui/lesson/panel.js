@@ -127,7 +127,9 @@ function isTaken(element, key) {
     )
   )
     return true;
-  return [" ", "Enter"].includes(key) && element.closest("button, a, summary, [tabindex='0']") !== null;
+  // A link takes no Space: after a click on the lesson's, Space shows the answer.
+  const takers = { " ": "button, summary, [tabindex='0']", Enter: "button, a, summary, [tabindex='0']" };
+  return key in takers && element.closest(takers[key]) !== null;
 }
 
 /** Text with **strong** parts. */

@@ -23,13 +23,14 @@ _PARTS = {"<!-- kernel size and minimum area -->": "kernel_and_area.html"}
 @dataclass(frozen=True)
 class PendingSettings(Generic[Settings]):
     """What Python last told a component to show: ``base`` is sent under ``revision``; ``asked`` came and ``returned``
-    went last.
+    went last, when the page had given ``orders``.
     """
 
     revision: int
     base: Settings
     asked: Settings
     returned: Settings
+    orders: int
 
 
 def component(name: str, folder: Path) -> Callable[..., Any]:
@@ -53,6 +54,7 @@ def mount_settled(
     settings: Settings,
     key: str,
     triggers: dict[str, Callable[[], None]] | None = None,
+    orders: int = 0,
 ) -> Settings:
     """Mount a component on ``payloads``, each packed, and return the settings as they stand in the browser.
 
@@ -61,14 +63,16 @@ def mount_settled(
     page may pass in what it got from the last run, or the same start value each time.
 
     triggers: callbacks of the component's other events, by name.
+    orders: how many orders the page knows to have given, such as a goal that was taken; with a new number ``settings``
+    is an order even where it equals what the last call got: the user may have moved the controls since.
     """
     slot = f"_live_order_{key}"
     order: PendingSettings[Settings] | None = st.session_state.get(slot)
     settled = _settled(key, order)
-    if order is None or settings not in _unchanged(order, settled):
-        order = PendingSettings((order.revision if order else 0) + 1, settings, settings, settings)
+    if order is None or settings not in _unchanged(order, settled, orders):
+        order = PendingSettings((order.revision if order else 0) + 1, settings, settings, settings, orders)
     else:
-        order = PendingSettings(order.revision, order.base, settings, settled or order.base)
+        order = PendingSettings(order.revision, order.base, settings, settled or order.base, orders)
     st.session_state[slot] = order
     header = {"revision": order.revision, "settings": asdict(order.base), "defaults": asdict(type(settings)())}
     arrays = {name: as_array(payload) for name, payload in payloads.items()}
@@ -86,13 +90,15 @@ def _settled(key: str, order: PendingSettings[Settings] | None) -> Settings | No
     return read_settings(answer, order.base)
 
 
-def _unchanged(order: PendingSettings[Settings], settled: Settings | None) -> tuple[Settings, ...]:
+def _unchanged(order: PendingSettings[Settings], settled: Settings | None, orders: int) -> tuple[Settings, ...]:
     """Settings that are no new order: what the browser shows, and what the page passed in or got back last time.
 
     Without an answer the browser shows the order itself: it has just come, or the component was away meanwhile.
     """
     if settled is None:
         return (order.base,)
+    if orders != order.orders:
+        return (settled,)
     return settled, order.asked, order.returned
 
 

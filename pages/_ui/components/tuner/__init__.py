@@ -19,10 +19,12 @@ __all__ = ["Entry", "TunerSettings", "pack", "tuner"]
 _mount = component("draem_tuner", Path(__file__).parent)
 
 
-def tuner(payload: bytes, settings: TunerSettings, on_open: Callable[[str], None], key: str) -> TunerSettings:
+def tuner(
+    payload: bytes, settings: TunerSettings, on_open: Callable[[str], None], key: str, orders: int = 0
+) -> TunerSettings:
     """Mount the tuner on ``payload`` (see ``pack``) and return the settings as they stand in the browser.
 
-    ``settings`` is an order, see ``mount_settled``. ``on_open`` is called with an image's name, before the page runs
+    ``settings`` and ``orders``: see ``mount_settled``. ``on_open`` is called with an image's name, before the page runs
     again, when one of the gallery is clicked.
     """
 
@@ -31,4 +33,5 @@ def tuner(payload: bytes, settings: TunerSettings, on_open: Callable[[str], None
         if name is not None:
             on_open(name)
 
-    return mount_settled(_mount, {"dataset": payload, "sliders": SLIDERS}, settings, key, triggers={"opened": opened})
+    payloads = {"dataset": payload, "sliders": SLIDERS}
+    return mount_settled(_mount, payloads, settings, key, triggers={"opened": opened}, orders=orders)

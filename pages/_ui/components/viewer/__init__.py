@@ -17,9 +17,9 @@ __all__ = ["SHOWN_SIDE", "ViewerSettings", "pack", "read_settings", "viewer"]
 _mount = component("draem_viewer", Path(__file__).parent)
 
 
-def viewer(payload: bytes, settings: ViewerSettings, key: str) -> ViewerSettings:
+def viewer(payload: bytes, settings: ViewerSettings, key: str, orders: int = 0) -> ViewerSettings:
     """Mount the viewer on ``payload`` (see ``pack``) and return the settings as they stand in the browser.
 
-    ``settings`` is an order, see ``mount_settled``.
+    ``settings`` and ``orders``: see ``mount_settled``.
     """
-    return mount_settled(_mount, {"scene": payload, "sliders": SLIDERS}, settings, key)
+    return mount_settled(_mount, {"scene": payload, "sliders": SLIDERS}, settings, key, orders=orders)
