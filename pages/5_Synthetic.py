@@ -8,7 +8,7 @@ from draem_core.errors import DraemError
 from draem_core.synthesis.sample import Hand
 from pages._ui import lesson
 from pages._ui.common.escaping import literal
-from pages._ui.common.library import Picture, settle_memory
+from pages._ui.common.library import Picture, freeze_gc
 from pages._ui.common.source import choose_picture
 from pages._ui.components.mask_areas import synthetic_areas
 from pages._ui.components.sample_grid import synthetic_wall
@@ -16,7 +16,7 @@ from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.components.synthetic_view import SyntheticSettings, View, order, settings_now, synthetic
 from pages._ui.frame import address
 from pages._ui.frame.settings_store import settings_now as chosen_settings
-from pages._ui.frame.shell import Workspace, keep_bright, start_page
+from pages._ui.frame.shell import Workspace, disable_stale_fade, start_page
 from pages._ui.inside.mask_rule import choose_mask_rule
 from pages._ui.synthetic import synthetics
 from pages._ui.texts import text
@@ -30,8 +30,8 @@ def show(workspace: Workspace, picture: Picture) -> None:
     settings = settings_now(rule)
     try:
         view = synthetics.look(workspace, picture, settings)
-        places = workspace.places_of(picture)
-        synthetic(view, places)
+        url_params = workspace.url_params_of(picture)
+        synthetic(view, url_params)
         lesson.render_on_synthetic(view, lambda changed: synthetics.look(workspace, picture, changed))
         show_wall(workspace, picture, view)
     except DraemError as error:
@@ -55,7 +55,7 @@ def show_wall(workspace: Workspace, picture: Picture, view: View) -> None:
 workspace = start_page("synthetic")
 if workspace is None:
     st.stop()
-if not address.asked("image"):  # come by the navigation, with whatever picture the last page showed
+if not address.param("image"):  # come by the navigation, with whatever picture the last page showed
     synthetics.want_good_picture(workspace.dataset)
 picture = choose_picture(workspace.dataset)
 if picture is None:
@@ -64,6 +64,6 @@ if picture is None:
 if picture.sample is not None and picture.sample.label == 1:
     st.warning(text("synthetic.own_defect"), icon=":material/warning:")
     st.button(text("synthetic.take_good"), on_click=synthetics.want_good_picture, args=(workspace.dataset,))
-keep_bright()
+disable_stale_fade()
 show(workspace, picture)
-settle_memory("Synthetic")
+freeze_gc("Synthetic")

@@ -12,7 +12,7 @@ def script() -> None:
     from pages._ui.frame import address
     from pages._ui.frame.settings_store import choose, choose_one, settings_now, show_settings
 
-    address.arrive(st.session_state["page"])
+    address.on_page_enter(st.session_state["page"])
     handed = settings_now(LiveSettings)
     if "kernel" in st.session_state:  # a control's callback
         choose_one("kernel_size", st.session_state.pop("kernel"))

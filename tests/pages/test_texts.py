@@ -18,7 +18,7 @@ OTHERS = [code for code in LANGUAGES if code != ENGLISH]
 HAN = re.compile(r"[\u4e00-\u9fff]")
 LATIN_WORD = re.compile(r"(?<![\w.`{/-])[a-z]{3,}(?![\w.}])")
 # folder below pages/_ui → the beginning of its words' keys
-COMPONENTS = {"inside": "inside.view", "lesson": "lesson.band"}
+COMPONENTS = {"components/inside_view": "inside.view", "lesson": "lesson.band"}
 # What stays as it is in Chinese too: units, names of formats and of values that people type or see elsewhere.
 KEPT = {
     "cutpaste",
@@ -99,7 +99,7 @@ def test_a_components_scripts_find_their_words_and_use_them_all(folder: str, pre
     words = {key.removeprefix(f"{prefix}.") for key in LANGUAGES[ENGLISH].texts if key.startswith(f"{prefix}.")}
     files = [path for kind in ("js", "html") for path in (ROOT / "pages" / "_ui" / folder).glob(f"*.{kind}")]
     code = "\n".join(path.read_text("utf-8") for path in files)
-    asked = set(re.findall(r'data-(?:text|hint|spoken)="(\w+)"', code)) | set(re.findall(r"\bwords\.(\w+)", code))
+    asked = set(re.findall(r'data-(?:text|hint|aria-label)="(\w+)"', code)) | set(re.findall(r"\bwords\.(\w+)", code))
     for taken in re.findall(r"const \{([^}]*)\} = (?:\w+\.)?words;", code):
         asked |= {name.split(":")[0].strip() for name in taken.split(",")}
     assert asked - {"append"} == words  # an element of cards.js is called words, too

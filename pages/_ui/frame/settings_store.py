@@ -55,10 +55,10 @@ def choose_one(name: str, value: Any) -> None:
     st.session_state[_CHOSEN] = st.session_state.get(_CHOSEN, {}) | {name: value}
 
 
-def show_settings(places: dict[str, str], settings: LiveSettings, before: LiveSettings) -> None:
+def show_settings(url_params: dict[str, str], settings: LiveSettings, before: LiveSettings) -> None:
     """Keep what differs from ``before``, which the page was handed, and put all that is shown into the address."""
     choose(settings, before)
-    address.write(places, settings)
+    address.write(url_params, settings)
     names = _names(type(before))
     said = frozenset((name, value) for name, value in address.link({}, settings).items() if name in names)
     last = _seen()
@@ -75,7 +75,7 @@ def _is_new(said: Said) -> bool:
     if last is None:  # come from another page, or just opened
         return bool(said) and said not in st.session_state.get(_WRITTEN, {})
     # An address may lag behind by a run. One without a checkpoint is the sidebar's link to this same page.
-    return said not in last and (bool(said) or bool(address.asked("checkpoint")))
+    return said not in last and (bool(said) or bool(address.param("checkpoint")))
 
 
 def _seen() -> tuple[Said, Said | None] | None:
