@@ -18,7 +18,7 @@ OTHERS = [code for code in LANGUAGES if code != ENGLISH]
 HAN = re.compile(r"[\u4e00-\u9fff]")
 LATIN_WORD = re.compile(r"(?<![\w.`{/-])[a-z]{3,}(?![\w.}])")
 # folder below pages/_ui → the beginning of its words' keys
-COMPONENTS = {"components/inside_view": "inside.view", "lesson": "lesson.band"}
+COMPONENTS = {"inside": "inside.view", "lesson": "lesson.band"}
 # What stays as it is in Chinese too: units, names of formats and of values that people type or see elsewhere.
 KEPT = {
     "cutpaste",
