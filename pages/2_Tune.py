@@ -1,4 +1,4 @@
-"""Tune thresholds over a whole dataset: every figure live under the sliders, goals, zones, a recipe."""
+"""Tune thresholds over a whole dataset: every metric live under the sliders, goals, zones, a recipe."""
 
 import streamlit as st
 

@@ -148,8 +148,8 @@ def test_a_dying_layer_is_seen_beside_one_that_is_a_hundred_times_as_strong(epoc
     dying, paper = cell(0, 4), cell(0, 1)
     assert dying[2] - dying[0] > 100, "clearly blue"
     assert np.abs(cell(1, 4) - paper).max() < 80, "the strong one has hardly changed"
-    epochs.root.get_by_role("button", name="The figure itself").click()
-    expect(epochs.root.get_by_role("button", name="The figure itself")).to_have_attribute("aria-pressed", "true")
+    epochs.root.get_by_role("button", name="The value itself").click()
+    expect(epochs.root.get_by_role("button", name="The value itself")).to_have_attribute("aria-pressed", "true")
     assert np.abs(cell(0, 4) - cell(0, 1)).max() < np.abs(dying - paper).max() / 2, "on one scale for all it drowns"
     assert np.abs(cell(0, 4) - cell(1, 4)).max() > 100
 

@@ -33,7 +33,7 @@ OWN_WORDS = {
     "pages/_ui/common/byte_cache.py": {"show_spinner"},
     "pages/_ui/tune/goals_panel.py": {"head", "names"},
     "pages/_ui/tune/confidence.py": {
-        *("'; '.join(parts)", "_intervals(peaks, labels, settings)", "pd.DataFrame(rows).set_index('Half')"),
+        *("'; '.join(parts)", "_intervals(scores, labels, settings)", "pd.DataFrame(rows).set_index('Half')"),
     },
     "pages/_ui/explore/explanations.py": {"_HOW_TO_READ", "_shown(pixel)", "_shown(image)"},
     "pages/_ui/common/diagnosis.py": {"when", "signs", "epochs", "said"},

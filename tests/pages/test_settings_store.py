@@ -1,4 +1,4 @@
-"""The one store of settings, and uploads that last: what wins, what is kept, and that nobody's choice is made up."""
+"""The one store of settings, and uploads that last: what wins, what is kept, and that no choice is invented."""
 
 from streamlit.testing.v1 import AppTest
 

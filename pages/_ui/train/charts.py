@@ -28,8 +28,8 @@ _COLORS = ("#0f8fb8", "#e8730c", "#7a5cc9", "#2b9a5b", "#c0398a")  # as on the E
 _QUALITY = {
     "test_image_auroc": "image, real defects",
     "test_pixel_auroc": "pixel, real defects",
-    "validation_image_auroc": "image, made-up",
-    "validation_pixel_auroc": "pixel, made-up",
+    "validation_image_auroc": "image, synthetic",
+    "validation_pixel_auroc": "pixel, synthetic",
 }
 
 
@@ -49,14 +49,14 @@ def render_curves(folder: Path) -> None:
 
 
 def render_newest_pictures(folder: Path) -> None:
-    """Draw the probes' originals, repaints and maps of the newest epoch."""
+    """Draw the probes' originals, reconstructions and maps of the newest epoch."""
     try:
         modified = (folder / "metrics.csv").stat().st_mtime_ns
         epoch, pictures = _newest_pictures(str(folder), modified)
     except (DraemError, OSError):
         return  # no epoch is finished, or one is written just now
     if pictures:
-        st.markdown(f"**Repaints after epoch {epoch}**")
+        st.markdown(f"**Reconstructions after epoch {epoch}**")
         st.html(pictures)
 
 
@@ -68,7 +68,11 @@ def _newest_pictures(folder: str, modified: int) -> tuple[int, str]:
         return 0, ""
     epoch = review.epochs[-1]
     coloured = np.stack([heatmap(one / 255) for one in review.maps(epoch)])
-    rows = {"original": review.originals(), "repaint": review.reconstructions(epoch), "anomaly map, 0 … 1": coloured}
+    rows = {
+        "original": review.originals(),
+        "reconstruction": review.reconstructions(epoch),
+        "anomaly map, 0 … 1": coloured,
+    }
     count = len(review.probes.kinds)
     grid = f"display:grid;gap:4px;grid-template-columns:repeat({count},minmax(72px,160px))"
     cells = [

@@ -1,4 +1,4 @@
-"""How far the figures can be trusted: intervals, a half to tune on and one to check on, raw and normalised values."""
+"""How far the metrics can be trusted: intervals, a half to tune on and one to check on, raw and normalised values."""
 
 from dataclasses import replace
 
@@ -26,18 +26,18 @@ def render_confidence(card: Card, tuning: TuningSet, settings: TunerSettings) ->
     if tuning.unlabelled:
         st.caption(f"{tuning.unlabelled:,} images have no label and are left out.")
     _render_thresholds(card, tuning, settings)
-    with st.expander("How far to trust these figures", icon=":material/query_stats:"):
-        peaks, labels, stops = trial_at(tuning, settings)
+    with st.expander("How far to trust these metrics", icon=":material/query_stats:"):
+        scores, labels, stops = trial_at(tuning, settings)
         st.markdown(
             "**95 % intervals** by bootstrap over the images, at the setting as it stands. They do not know that the "
             "setting was chosen on these same images."
         )
-        st.table(_intervals(peaks, labels, settings), border="horizontal")
+        st.table(_intervals(scores, labels, settings), border="horizontal")
         st.markdown(
             "**Tune on half, check on the other half.** The images are split by a fixed rule, each defect kind in two; "
             "the best F1 is looked for on one half, and counted on the other, which it has not seen."
         )
-        _render_halves(tuning, peaks, labels, stops)
+        _render_halves(tuning, scores, labels, stops)
 
 
 def _render_thresholds(card: Card, tuning: TuningSet, settings: TunerSettings) -> None:
@@ -49,7 +49,7 @@ def _render_thresholds(card: Card, tuning: TuningSet, settings: TunerSettings) -
             normal = normalised_pixel(float(threshold), card.calibration)
             shown = "undefined (no range in the file)" if normal is None else f"{normal:.4f}"
             parts.append(f"{name} above raw {float(threshold):.4f} = normalised {shown}")
-    st.caption(f"anomalib's calibration: {'; '.join(parts)}. Sliders and figures work on raw values.")
+    st.caption(f"anomalib's calibration: {'; '.join(parts)}. Sliders and metrics work on raw values.")
     if raw_sensitivity(0.5, card.calibration) is None:
         return
     with st.expander("Set the threshold as anomalib normalises it", icon=":material/swap_horiz:"):
@@ -60,9 +60,9 @@ def _render_thresholds(card: Card, tuning: TuningSet, settings: TunerSettings) -
         st.button("Use it", on_click=take_over(wanted), disabled=wanted == settings, key="use_normalised")
 
 
-def counts_at(peaks: np.ndarray, labels: np.ndarray, threshold: np.floating | float) -> Counts:
-    """Count images by verdict and label; peaks (M,) float32, labels (M,) bool."""
-    flagged = peaks > np.float32(threshold)
+def counts_at(scores: np.ndarray, labels: np.ndarray, threshold: np.floating | float) -> Counts:
+    """Count images by verdict and label; scores (M,) float32, labels (M,) bool."""
+    flagged = scores > np.float32(threshold)
     return Counts(
         int((flagged & labels).sum()),
         int((flagged & ~labels).sum()),
@@ -71,25 +71,25 @@ def counts_at(peaks: np.ndarray, labels: np.ndarray, threshold: np.floating | fl
     )
 
 
-def _intervals(peaks: np.ndarray, labels: np.ndarray, settings: TunerSettings) -> pd.DataFrame:
-    counts = counts_at(peaks, labels, settings.threshold)
+def _intervals(scores: np.ndarray, labels: np.ndarray, settings: TunerSettings) -> pd.DataFrame:
+    counts = counts_at(scores, labels, settings.threshold)
     named = {"F1": "f1", "Precision": "precision", "Recall": "recall", "False-alarm rate": "false_alarm_rate"}
-    rows = [(name, getattr(counts, figure), bootstrap_counts(counts, figure)) for name, figure in named.items()]
-    rows.append(("AUROC", image_auroc(peaks, labels), bootstrap_auroc(peaks, labels)))
+    rows = [(name, getattr(counts, metric), bootstrap_counts(counts, metric)) for name, metric in named.items()]
+    rows.append(("AUROC", image_auroc(scores, labels), bootstrap_auroc(scores, labels)))
     return pd.DataFrame(
-        [{"Image figure": name, "Value": _number(value), "95 % interval": _range(one)} for name, value, one in rows]
-    ).set_index("Image figure")
+        [{"Image metric": name, "Value": _number(value), "95 % interval": _range(one)} for name, value, one in rows]
+    ).set_index("Image metric")
 
 
-def _render_halves(tuning: TuningSet, peaks: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> None:
+def _render_halves(tuning: TuningSet, scores: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> None:
     tune = split_half(labels, [sample.kind for sample in tuning.samples], [sample.name for sample in tuning.samples])
-    choice = goals.best_f1(peaks[tune], labels[tune], stops)
+    choice = goals.best_f1(scores[tune], labels[tune], stops)
     if isinstance(choice, NoChoice):
         st.info(literal(choice.reason), icon=":material/info:")
         return
     rows = []
     for name, half in (("tuned on", tune), ("checked on", ~tune)):
-        counts = counts_at(peaks[half], labels[half], choice.threshold)
+        counts = counts_at(scores[half], labels[half], choice.threshold)
         rows.append(
             {
                 "Half": f"{name} ({int(half.sum())} images)",

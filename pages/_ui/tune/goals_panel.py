@@ -47,14 +47,14 @@ def render_goals(tuning: TuningSet, settings: TunerSettings) -> None:
             _render_found(found, settings)
 
 
-Trial = tuple[np.ndarray, np.ndarray, np.ndarray]  # peaks, labels, stops
+Trial = tuple[np.ndarray, np.ndarray, np.ndarray]  # scores, labels, stops
 
 
 def trial_at(tuning: TuningSet, settings: TunerSettings) -> Trial:
-    """Return peaks, labels and stops at the settled kernel size and minimum area."""
+    """Return postprocessed scores, labels and stops at the settled kernel size and minimum area."""
     grid = tuning.grid
-    peaks = grid.peaks(settings.kernel_size, grid.nearest_area(settings.min_area))
-    return peaks, grid.image_labels, grid.sensitivities
+    scores = grid.peaks(settings.kernel_size, grid.nearest_area(settings.min_area))
+    return scores, grid.image_labels, grid.sensitivities
 
 
 def _work_out(goal: str, trial: Trial) -> Choice | Zones | NoChoice:

@@ -113,9 +113,9 @@ def _measured(data: TuneData, settings: TunerSettings) -> Measured:
     area = grid.nearest_area(settings.min_area)
     outcome = grid.at(grid.nearest(settings.sensitivity), settings.kernel_size, area)
     ranked = tuning.figures[grid.kernel_sizes.index(settings.kernel_size)]
-    peaks, labels = grid.peaks(settings.kernel_size, area), grid.image_labels
-    intervals = {"image_f1": bootstrap_counts(outcome.image, "f1"), "image_auroc": bootstrap_auroc(peaks, labels)}
-    figures: dict[str, float | None] = {
+    scores, labels = grid.peaks(settings.kernel_size, area), grid.image_labels
+    intervals = {"image_f1": bootstrap_counts(outcome.image, "f1"), "image_auroc": bootstrap_auroc(scores, labels)}
+    metrics: dict[str, float | None] = {
         "image_f1": outcome.image.f1,
         "image_precision": outcome.image.precision,
         "image_recall": outcome.image.recall,
@@ -131,7 +131,7 @@ def _measured(data: TuneData, settings: TunerSettings) -> Measured:
         "false_blobs": outcome.false_blobs,
     }
     for name, interval in intervals.items():
-        figures |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+        metrics |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
     return Measured(
         dataset="/".join(data.dataset.root.parts[-2:]),
         good=int((~labels).sum()),
@@ -140,7 +140,7 @@ def _measured(data: TuneData, settings: TunerSettings) -> Measured:
         dataset_digest=tuning.key,
         tuned_on_these=True,
         mask_downscaling=tuning.mask_downscaling,
-        figures=figures,
+        figures=metrics,
     )
 
 

@@ -71,12 +71,12 @@ def load_tune_data(workspace: Workspace) -> TuneData | None:
 
 
 def _render_mask_downscaling(data: TuneData) -> None:
-    """Offer the rule by which masks come to the map's grid, with both rules' figures; nothing where they agree."""
+    """Offer the rule by which masks come to the map's grid, with both rules' metrics; nothing where they agree."""
     metrics = data.scored.metrics
     other = metrics["other_mask_downscaling"]
     if other is None:
         return
-    figures = {metrics["mask_downscaling"]: metrics, other["rule"]: other}
+    by_rule = {metrics["mask_downscaling"]: metrics, other["rule"]: other}
     left, right = st.columns([2, 5], vertical_alignment="center")
     left.selectbox(
         "Masks on the map's grid",
@@ -86,13 +86,13 @@ def _render_mask_downscaling(data: TuneData) -> None:
         key="mask_downscaling",
         on_change=_take_over_downscaling,
         help="Masks are finer than the map. A pixel of the map is defect where the mask's pixel under its centre is, "
-        "or where any part of a defect lies in it. All pixel figures below follow.",
+        "or where any part of a defect lies in it. All pixel metrics below follow.",
     )
     lines = [
         f"{_DOWNSCALING_NAMES[rule]}: pixel AUROC {_number(row['pixel_auroc'])}, AP {_number(row['pixel_ap'])}, "
         f"F1max {_number(row['pixel_f1max'])}, AUPRO {_number(row['aupro'])}"
         for rule in MASK_DOWNSCALINGS
-        for row in (figures[rule],)
+        for row in (by_rule[rule],)
     ]
     right.caption(literal("By " + "; by ".join(lines) + " (raw maps, no opening)."))
 

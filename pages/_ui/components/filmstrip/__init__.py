@@ -1,4 +1,4 @@
-"""A strip of thumbnails with previous and next: a small Streamlit v2 component of ours.
+"""A strip of thumbnails with previous and next: a small Streamlit v2 component.
 
 Shows the neighbourhood of the chosen picture, so that it stays quick at 10,000 of them.
 """

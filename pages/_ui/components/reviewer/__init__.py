@@ -1,6 +1,6 @@
-"""A training run epoch by epoch under one slider: a Streamlit v2 component of ours.
+"""A training run epoch by epoch under one slider: a Streamlit v2 component.
 
-Python sends the probe pictures and figures of all epochs once; the browser moves through them and sends the settled
+Python sends the probe pictures and metrics of all epochs once; the browser moves through them and sends the settled
 epoch back on release. Holds no run and no cache.
 """
 

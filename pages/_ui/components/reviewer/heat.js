@@ -1,5 +1,5 @@
 // Layers × epochs as a heatmap of weight spread or gradient norm: of each layer's change since the first epoch, on a
-// fixed scale around 1, or of the figure itself, on a log scale that all layers share. The cells are drawn once for a
+// fixed scale around 1, or of the value itself, on a log scale that all layers share. The cells are drawn once for a
 // size, choice and theme; the epoch's frame on each frame.
 
 import { UNDEFINED } from "../shared/format.js";
@@ -63,7 +63,7 @@ export function createHeat(root, run) {
     names.parentElement.hidden = !layers;
     if (!layers) {
       drawn = null;
-      scale.textContent = "This run has no such figures.";
+      scale.textContent = "This run has no such values.";
       return;
     }
     const ratio = window.devicePixelRatio || 1;

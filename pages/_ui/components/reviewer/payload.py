@@ -1,4 +1,4 @@
-"""A run's pictures and figures by epoch as the reviewer's payload. Knows no Streamlit and no settings.
+"""A run's pictures and metrics by epoch as the reviewer's payload. Knows no Streamlit and no settings.
 
 The arrays are the sheets as they lie in the run folder, PNG files: "original", "contours", and "reconstruction 7" and
 "map 7" for epoch 7.
@@ -25,7 +25,7 @@ MAX_EPOCHS = 200  # with pictures; of a longer run every second, third … is se
 CHARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "Loss": (
         ("total", "total, training"),
-        ("validation_total", "total, validation (made-up defects)"),
+        ("validation_total", "total, validation (synthetic anomalies)"),
         ("l1", "L1"),
         ("l2", "L2"),
         ("ssim", "SSIM"),
@@ -36,8 +36,8 @@ CHARTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("test_image_auroc", "image AUROC, real defects"),
         ("test_pixel_auroc", "pixel AUROC, real defects"),
         ("test_image_f1max", "image F1max, real defects"),
-        ("validation_image_auroc", "image AUROC, made-up defects"),
-        ("validation_pixel_auroc", "pixel AUROC, made-up defects"),
+        ("validation_image_auroc", "image AUROC, synthetic anomalies"),
+        ("validation_pixel_auroc", "pixel AUROC, synthetic anomalies"),
     ),
     "Learning rate": (("learning_rate", "learning rate"),),
 }

@@ -19,7 +19,7 @@ class ReviewSettings:
     wipe: where in each picture the other one begins, in [0, 1].
     truth: contours of the annotated defects.
     measure: of the layers' heatmap.
-    against: "first" colours each layer by how it changed since the first epoch, "zero" by the figure itself.
+    against: "first" colours each layer by how it changed since the first epoch, "zero" by the value itself.
 
     Raises ValueError, in a sentence, for a value outside its range.
     """

@@ -59,7 +59,7 @@ def check_share(name: str, value: float) -> None:
 def read_settings(values: Mapping[str, object], default: Settings) -> Settings:
     """``values`` from outside (a URL's strings, the browser's state) over ``default``.
 
-    An unknown name is passed over; a value that cannot be read or lies outside its range keeps the default.
+    An unknown name is ignored; a value that cannot be read or lies outside its range keeps the default.
     """
     settings = default
     for field in fields(default):

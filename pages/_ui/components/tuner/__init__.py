@@ -1,4 +1,4 @@
-"""A whole dataset under live sliders: a Streamlit v2 component of ours.
+"""A whole dataset under live sliders: a Streamlit v2 component.
 
 Python packs the counts of every setting (``SettingsGrid``); the browser looks them up while a slider is dragged and
 sends the settled settings back on release. Holds no checkpoint, dataset or cache.

@@ -1,4 +1,4 @@
-"""The linked panels with live sliders: a Streamlit v2 component of ours.
+"""The linked panels with live sliders: a Streamlit v2 component.
 
 Python packs one image's picture, reconstruction, map and truth; the browser does the rest (threshold, opening,
 area filter, counts) and sends the settled settings back on release. Holds no checkpoint, dataset or cache.
