@@ -19,10 +19,10 @@ _WRITTEN = "_written_settings"  # what this session wrote into addresses, newest
 _MOST_WRITTEN = 1000
 
 Said = frozenset[tuple[str, str]]  # an address' part on settings
-Kind = TypeVar("Kind", bound=LiveSettings)
+SettingsT = TypeVar("SettingsT", bound=LiveSettings)
 
 
-def settings_now(kind: type[Kind]) -> Kind:
+def settings_now(kind: type[SettingsT]) -> SettingsT:
     """Return what is set now, the defaults where nobody chose; a new link is taken over first.
 
     To be called once in a run, before ``show_settings``. A link is all that it says and the defaults for the rest.
