@@ -38,7 +38,8 @@ class CoarseUpConv(nn.Module):
         wide = self._spreading(width, tapped) @ tapped.reshape(count * height, 3 * width, 3 * outputs)
         rows = wide.view(count, height, 2 * width, 3, outputs).transpose(2, 3)
         full = self._spreading(height, tapped) @ rows.reshape(count, 3 * height, 2 * width * outputs)
-        return full.view(count, 2 * height, 2 * width, outputs).relu_().permute(0, 3, 1, 2)
+        upsampled: Tensor = full.view(count, 2 * height, 2 * width, outputs).relu_().permute(0, 3, 1, 2)
+        return upsampled
 
     def _spreading(self, length: int, like: Tensor) -> Tensor:
         if length not in self._spread:

@@ -93,7 +93,7 @@ def _steps(steps: pd.DataFrame) -> alt.Chart | None:
         return None
     shown = steps.iloc[-300:]
     table = pd.DataFrame({"step": np.arange(-len(shown) + 1, 1), "loss": shown["total"].to_numpy()})
-    return (
+    chart: alt.Chart = (
         alt.Chart(table, height=_HEIGHT)
         .mark_line(strokeWidth=1.5)
         .encode(
@@ -101,6 +101,7 @@ def _steps(steps: pd.DataFrame) -> alt.Chart | None:
             y=alt.Y("loss:Q", title=None, scale=alt.Scale(zero=False)),
         )
     )
+    return chart
 
 
 def _lines(table: pd.DataFrame, columns: dict[str, str], of_share: bool) -> alt.Chart | None:
@@ -112,7 +113,7 @@ def _lines(table: pd.DataFrame, columns: dict[str, str], of_share: bool) -> alt.
     long = long if of_share else long[long["value"] > 0]  # a logarithm's
     long["curve"] = long["curve"].map(columns)
     scale = alt.Scale(domain=(0, 1)) if of_share else alt.Scale(type="log", nice=False)
-    return (
+    chart: alt.Chart = (
         alt.Chart(long, height=_HEIGHT)
         .mark_line(point=alt.OverlayMarkDef(size=18))
         .encode(
@@ -127,3 +128,4 @@ def _lines(table: pd.DataFrame, columns: dict[str, str], of_share: bool) -> alt.
             ),
         )
     )
+    return chart

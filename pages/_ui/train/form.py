@@ -5,7 +5,7 @@ Starts nothing itself.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -24,6 +24,8 @@ from pages._ui.common.formatting import counted, shortened
 from pages._ui.common.texture_folders import texture_folders
 from pages._ui.frame.paths import dataset_roots, short_name
 from pages._ui.train.defaults import first_try, free_name
+
+Value = TypeVar("Value")
 
 BUILT_IN = "Built-in textures"
 _ANY = "Random weights"
@@ -246,7 +248,7 @@ def _last_two(name: str) -> str:
     return "/".join(Path(name).parts[-2:])
 
 
-def _explained(name: str, value: Any) -> Any:
+def _explained(name: str, value: Value) -> Value:
     st.caption(MEANING[name])
     return value
 
