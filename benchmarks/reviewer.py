@@ -1,4 +1,4 @@
-"""How smoothly the Epochs page follows its slider: frame times in a real Chromium over a run of made-up pictures.
+"""How smoothly the Epochs page follows its slider: frame times in a real Chromium over a run of synthetic pictures.
 
 Run ``python benchmarks/reviewer.py``. The epoch slider is dragged back and forth over pictures of noise, which no PNG
 makes smaller; printed are the time between frames, how many of them redrew the page and how long it worked in those,

@@ -29,7 +29,7 @@ def milliseconds(work: Callable[[], object]) -> float:
 
 
 def scores(images: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (scores (N,) float32, labels (N,) bool) of made-up images, three in ten of them defective."""
+    """Return (scores (N,) float32, labels (N,) bool) of synthetic images, three in ten of them defective."""
     rng = np.random.default_rng(0)
     labels = rng.random(images) < 0.3
     return (rng.random(images) * 0.7 + 0.3 * labels).astype(np.float32), labels

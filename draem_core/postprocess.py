@@ -122,7 +122,8 @@ def area_opening(anomaly_map: np.ndarray, min_area: int) -> np.ndarray:
         return np.full_like(values, _lowest(values.dtype))
     # A frame at the lowest level changes nothing; without it scikit-image fails on pictures of one or two rows.
     framed = np.pad(values, 1, constant_values=values.min())
-    return morphology.area_opening(framed, area_threshold=min_area, connectivity=2)[1:-1, 1:-1]
+    opened_map: np.ndarray = morphology.area_opening(framed, area_threshold=min_area, connectivity=2)[1:-1, 1:-1]
+    return opened_map
 
 
 def postprocessed_score(anomaly_map: np.ndarray, kernel_size: int, min_area: int) -> np.float32:
@@ -134,7 +135,8 @@ def postprocessed_score(anomaly_map: np.ndarray, kernel_size: int, min_area: int
     _check_whole_number("min_area", min_area, least=0)
     opened = grey_opening(anomaly_map, kernel_size)
     if min_area <= 1:
-        return opened.max()
+        top: np.float32 = opened.max()
+        return top
     if min_area > opened.size:
         return np.float32(-np.inf)
     # The maximum of area_opening, without the rest of it: a level has a large enough region or no higher one has. At
@@ -142,7 +144,8 @@ def postprocessed_score(anomaly_map: np.ndarray, kernel_size: int, min_area: int
     highest = np.partition(opened, opened.size - min_area, axis=None)[opened.size - min_area]
     levels = np.unique(opened[opened <= highest])
     gone = bisect(levels, False, key=lambda level: not remove_small_regions(opened >= level, min_area).any())
-    return levels[gone - 1]
+    score: np.float32 = levels[gone - 1]
+    return score
 
 
 def remove_small_regions(mask: np.ndarray, min_area: int) -> np.ndarray:
@@ -152,7 +155,8 @@ def remove_small_regions(mask: np.ndarray, min_area: int) -> np.ndarray:
     labels, _ = ndimage.label(mask, structure=EIGHT_CONNECTED)
     keep = np.bincount(labels.ravel()) >= min_area
     keep[0] = False
-    return keep[labels]
+    kept: np.ndarray = keep[labels]
+    return kept
 
 
 def find_regions(mask: np.ndarray) -> tuple[Region, ...]:
@@ -177,7 +181,8 @@ def resize_nearest(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         (2 * np.arange(target) + 1) * source // (2 * target)
         for source, target in zip(mask.shape[:2], size, strict=True)
     )
-    return mask[rows[:, None], columns]
+    resized: np.ndarray = mask[rows[:, None], columns]
+    return resized
 
 
 def _slide(values: np.ndarray, width: int, extreme: Callable[..., np.ndarray]) -> np.ndarray:

@@ -26,7 +26,8 @@ def heatmap(anomaly_map: np.ndarray) -> np.ndarray:
 
 def show_reconstruction(reconstruction: np.ndarray) -> np.ndarray:
     """Clip a reconstruction (H, W, 3) float to [0, 1] and return it as a picture."""
-    return np.rint(np.clip(reconstruction, 0, 1) * 255).astype(np.uint8)
+    shown: np.ndarray = np.rint(np.clip(reconstruction, 0, 1) * 255).astype(np.uint8)
+    return shown
 
 
 def resize_smooth(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -224,11 +224,13 @@ class ThresholdSweep:
 
     def flagged_images(self, sensitivity: float, kernel_size: int) -> np.ndarray:
         """Return the verdict on each image, (M,) bool, exact at any sensitivity."""
-        return self.image_scores[self._row(kernel_size)] > np.float32(1 - sensitivity)
+        flagged: np.ndarray = self.image_scores[self._row(kernel_size)] > np.float32(1 - sensitivity)
+        return flagged
 
     def found_regions(self, sensitivity: float, kernel_size: int) -> np.ndarray:
         """Return for each true region whether the mask touches it, (R,) bool, exact at any sensitivity."""
-        return self.region_scores[self._row(kernel_size)] > np.float32(1 - sensitivity)
+        found: np.ndarray = self.region_scores[self._row(kernel_size)] > np.float32(1 - sensitivity)
+        return found
 
     def nearest(self, sensitivity: float) -> float:
         """Return the sensitivity closest to this one at which pixel counts are exact."""

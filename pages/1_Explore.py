@@ -23,7 +23,7 @@ def show(workspace: Workspace, picture: Picture, prediction: Prediction, truth: 
     payload = library.payload(workspace.predictor, picture, truth)
     handed = settings_now(ViewerSettings)
     settings = viewer(payload, handed, key="viewer", orders=orders())
-    show_settings(workspace.places_of(picture), settings, handed)
+    show_settings(workspace.url_params_of(picture), settings, handed)
     render_normalised_values(workspace.predictor.card, prediction, settings)
     render_downloads(picture, prediction, settings, truth)
 
@@ -44,4 +44,4 @@ for note in library.grid_notes(picture, workspace.predictor.card.input_size):
 show(workspace, picture, prediction, truth_on_grid(picture, workspace.predictor.card.input_size))
 render_how_to_read()
 render_checkpoint_findings(workspace)
-library.settle_memory("Explore")
+library.freeze_gc("Explore")

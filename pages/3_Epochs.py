@@ -11,20 +11,20 @@ from pages._ui.epochs import run_selection
 from pages._ui.epochs.exports import render_exports
 from pages._ui.epochs.links import render_open_in_explore
 from pages._ui.epochs.replays import render_replay
-from pages._ui.epochs.run_selection import Chosen
+from pages._ui.epochs.run_selection import RunSelection
 from pages._ui.frame import address
 from pages._ui.frame.shell import start_window
 
 
 @st.fragment
-def show(chosen: Chosen) -> None:
+def show(chosen: RunSelection) -> None:
     """Draw what a settled epoch changes. As a fragment it runs alone, but for a run that has gone on meanwhile."""
     if chosen.is_outdated():
         st.rerun()
-    assert chosen.look.payload is not None
+    assert chosen.run.payload is not None
     other = chosen.other.payload if chosen.other else None
-    settings = reviewer(chosen.look.payload, other, address.asked_settings(ReviewSettings()), key="reviewer")
-    address.write(chosen.places, settings)
+    settings = reviewer(chosen.run.payload, other, address.linked_settings(ReviewSettings()), key="reviewer")
+    address.write(chosen.url_params, settings)
     epoch = nearest_epoch(chosen.review, settings.epoch)
     render_findings(chosen.review, epoch)
     render_open_in_explore(chosen.review, epoch)
@@ -39,11 +39,11 @@ except DraemError as error:
     chosen = None
 if chosen is not None:
     render_best_epochs(chosen.review)
-    if chosen.look.payload is not None:
+    if chosen.run.payload is not None:
         show(chosen)
     else:
         if chosen.review.config is not None and not chosen.review.config.probes:
             st.info("This run kept no probe pictures: it was trained with `probes = 0`.", icon=":material/hide_image:")
         render_findings(chosen.review, None)
 render_replay()
-library.settle_memory("Epochs")
+library.freeze_gc("Epochs")

@@ -5,11 +5,11 @@ import streamlit as st
 from draem_core.errors import DraemError
 from pages._ui import lesson
 from pages._ui.common.escaping import literal
-from pages._ui.common.library import Picture, settle_memory
+from pages._ui.common.library import Picture, freeze_gc
 from pages._ui.common.source import choose_picture
 from pages._ui.components.inside_view import InsideSettings, inside
 from pages._ui.frame.settings_store import settings_now, show_settings
-from pages._ui.frame.shell import Workspace, keep_bright, start_page
+from pages._ui.frame.shell import Workspace, disable_stale_fade, start_page
 from pages._ui.inside import views
 from pages._ui.inside.experiments import render_experiments
 from pages._ui.inside.mask_rule import choose_mask_rule
@@ -31,7 +31,7 @@ def show(workspace: Workspace, picture: Picture) -> None:
         return
     selection = inside(view, handed.selection, key="inside")
     shown = InsideSettings.joined(rule, selection)
-    show_settings(workspace.places_of(picture), shown, InsideSettings.joined(rule, handed.selection))
+    show_settings(workspace.url_params_of(picture), shown, InsideSettings.joined(rule, handed.selection))
     render_experiments(workspace, picture, view, selection)
     lesson.render_on_inside(workspace.predictor, workspace.dataset, picture, view, selection)
 
@@ -42,6 +42,6 @@ if workspace is None:
 picture = choose_picture(workspace.dataset)
 if picture is None:
     st.stop()
-keep_bright()
+disable_stale_fade()
 show(workspace, picture)
-settle_memory("Inside")
+freeze_gc("Inside")

@@ -8,7 +8,7 @@ from draem_core.errors import DraemError
 from draem_core.synthesis.sample import Hand
 from pages._ui import lesson
 from pages._ui.common.escaping import literal
-from pages._ui.common.library import Picture, settle_memory
+from pages._ui.common.library import Picture, freeze_gc
 from pages._ui.common.source import choose_picture
 from pages._ui.components.mask_areas import synthetic_areas
 from pages._ui.components.sample_grid import synthetic_sample_grid
@@ -16,7 +16,7 @@ from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.components.synthetic_view import SyntheticSettings, SyntheticView, order, settings_now, synthetic
 from pages._ui.frame import address
 from pages._ui.frame.settings_store import settings_now as chosen_settings
-from pages._ui.frame.shell import Workspace, keep_bright, start_page
+from pages._ui.frame.shell import Workspace, disable_stale_fade, start_page
 from pages._ui.inside.mask_rule import choose_mask_rule
 from pages._ui.synthetic import views
 from pages._ui.texts import text
@@ -30,7 +30,7 @@ def show(workspace: Workspace, picture: Picture) -> None:
     settings = settings_now(rule)
     try:
         view = views.compute_view(workspace, picture, settings)
-        places = workspace.places_of(picture)
+        places = workspace.url_params_of(picture)
         synthetic(view, places)
         lesson.render_on_synthetic(view, lambda changed: views.compute_view(workspace, picture, changed))
         show_sample_grid(workspace, picture, view)
@@ -55,15 +55,15 @@ def show_sample_grid(workspace: Workspace, picture: Picture, view: SyntheticView
 workspace = start_page("synthetic")
 if workspace is None:
     st.stop()
-if not address.asked("image"):  # come by the navigation, with whatever picture the last page showed
-    views.want_good_picture(workspace.dataset)
+if not address.param("image"):  # come by the navigation, with whatever picture the last page showed
+    views.select_good_image(workspace.dataset)
 picture = choose_picture(workspace.dataset)
 if picture is None:
     st.caption(text("synthetic.no_picture"))
     st.stop()
 if picture.sample is not None and picture.sample.label == 1:
     st.warning(text("synthetic.own_defect"), icon=":material/warning:")
-    st.button(text("synthetic.take_good"), on_click=views.want_good_picture, args=(workspace.dataset,))
-keep_bright()
+    st.button(text("synthetic.take_good"), on_click=views.select_good_image, args=(workspace.dataset,))
+disable_stale_fade()
 show(workspace, picture)
-settle_memory("Synthetic")
+freeze_gc("Synthetic")

@@ -8,7 +8,7 @@ from pages._ui.common import library
 from pages._ui.common.escaping import literal, visible
 from pages._ui.frame import address
 from pages._ui.frame.paths import run_folder, short_name
-from pages._ui.frame.shell import say_no_dataset, start_window
+from pages._ui.frame.shell import render_missing_dataset, start_window
 from pages._ui.train.form import ask_for_training
 from pages._ui.train.watch import render_line, render_run
 
@@ -18,7 +18,7 @@ NEW = "New training"
 def choose_run(launcher: Launcher) -> str:
     """Draw the picker and return a run's name, or NEW; the address follows."""
     names = [NEW, *launcher.names()]
-    if (asked := address.newly_asked("run").removeprefix(f"{short_name(launcher.runs)}/")) in names:
+    if (asked := address.consume_param("run").removeprefix(f"{short_name(launcher.runs)}/")) in names:
         st.session_state["train_run"] = asked
     if st.session_state.get("train_run") not in names:
         living = [ticket.run for ticket in launcher.line.tickets()]
@@ -28,7 +28,7 @@ def choose_run(launcher: Launcher) -> str:
         chosen: str = st.selectbox("Run", names, key="train_run", format_func=visible, persist_state="session")
         render_line(launcher)
     wanted = {} if chosen == NEW else {"run": f"{short_name(launcher.runs)}/{chosen}"}
-    address.write_places(wanted)
+    address.write_params(wanted)
     return chosen
 
 
@@ -44,7 +44,7 @@ elif not (folders := library.dataset_folders()):
     st.markdown(
         "Training needs images of **good** parts, in a folder `NAME/train/good/`; some dozens are enough to try."
     )
-    say_no_dataset()
+    render_missing_dataset()
 elif (config := ask_for_training(launcher, folders)) is not None:
     try:
         launcher.start(config)
@@ -53,4 +53,4 @@ elif (config := ask_for_training(launcher, folders)) is not None:
     else:
         st.session_state["train_next"] = config.out.name
         st.rerun()
-library.settle_memory("Train")
+library.freeze_gc("Train")

@@ -13,7 +13,7 @@ from draem_core.types import Card, Prediction
 
 SIDE = 32
 CARD = Card(
-    name="made up",
+    name="invented",
     flavour="ours",
     widths=(4, 4),
     input_size=(SIDE, SIDE),

@@ -1,4 +1,4 @@
-"""A home folder with the demo's names for tests of the lesson: an untrained checkpoint and made-up pictures.
+"""A home folder with the demo's names for tests of the lesson: an untrained checkpoint and synthetic pictures.
 
 Knows no pytest and no Streamlit.
 """

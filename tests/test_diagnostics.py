@@ -1,4 +1,4 @@
-"""Diagnosis in words: made-up collapses are named, real ones too, and healthy runs are met with silence."""
+"""Diagnosis in words: constructed collapses are named, real ones too, and healthy runs are met with silence."""
 
 import contextlib
 import math
@@ -209,7 +209,7 @@ def spoilt(change):
 
 
 @pytest.mark.parametrize(("level", "colour"), [(0.0, "black"), (0.5, "even")])
-def test_a_checkpoint_that_repaints_one_colour(level, colour):
+def test_a_checkpoint_that_reconstructs_one_colour(level, colour):
     def paint(model):
         last = model.reconstructive_subnetwork.decoder.fin_out[0]
         last.weight.zero_()

@@ -1,4 +1,4 @@
-"""Run folders for the tests of the Epochs page: a real training of a few seconds, and one with made-up pictures.
+"""Run folders for the tests of the Epochs page: a real training of a few seconds, and one with synthetic pictures.
 
 Knows no pytest and no Streamlit.
 """
@@ -49,7 +49,7 @@ def labelled(size: int = SIZE, count: int = 6) -> LabelledImages:
 
 
 def write_noise_run(out: Path, epochs: int, probes: int, size: int, layers: int = 40) -> Path:
-    """Write a run folder whose pictures are noise and whose figures are made up; return it."""
+    """Write a run folder whose pictures are noise and whose metrics are invented; return it."""
     rng = np.random.default_rng(epochs)
     store = ProbeStore(out / "probes")
     store.save_originals(labelled(size, probes))

@@ -1,4 +1,4 @@
-"""A made-up part and a training of it that ends well, for the tests that need a real run."""
+"""A drawn part and a training of it that ends well, for the tests that need a real run."""
 
 import atexit
 import functools

@@ -39,4 +39,5 @@ def recipe_overlay(recipe: Recipe, picture: np.ndarray, anomaly_map: np.ndarray)
 def _outline(mask: np.ndarray) -> np.ndarray:
     """Return the mask's own pixels along its edge."""
     stroke = 1 + max(mask.shape) // _PIXELS_PER_STROKE
-    return mask & ~ndimage.binary_erosion(mask, iterations=stroke, border_value=1)
+    edge: np.ndarray = mask & ~ndimage.binary_erosion(mask, iterations=stroke, border_value=1)
+    return edge

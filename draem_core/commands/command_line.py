@@ -6,7 +6,7 @@ stderr and exit status 2.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -195,7 +195,7 @@ def doctor_command() -> None:
         raise typer.Exit(1)
 
 
-def _about_metrics(metrics: dict) -> Iterator[str]:
+def _about_metrics(metrics: dict[str, Any]) -> Iterator[str]:
     """Yield why metrics are undefined, and which rule brought the masks to the map's grid, with the other's metrics."""
     for name, reason in metrics["undefined"].items():
         yield f"{name} is undefined: {reason}"
@@ -217,7 +217,7 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def _metrics_table(metrics: dict) -> Table:
+def _metrics_table(metrics: dict[str, Any]) -> Table:
     """One row for the whole test set and one for each defect kind."""
     table = Table()
     table.add_column("kind")

@@ -53,7 +53,8 @@ def to_grid(mask: np.ndarray, shape: tuple[int, int], rule: MaskDownscaling = "n
     """
     if rule == "nearest":
         rows, columns = (_nearest(source, target) for source, target in zip(mask.shape, shape, strict=True))
-        return mask[rows[:, None], columns]
+        shown: np.ndarray = mask[rows[:, None], columns]
+        return shown
     return _any_along(_any_along(mask, shape[0]).T, shape[1]).T
 
 
@@ -167,7 +168,8 @@ def _any_along(mask: np.ndarray, target: int) -> np.ndarray:
     ends = -(-(np.arange(target) + 1) * source // target)
     sums = np.zeros((source + 1, mask.shape[1]), np.int32)
     np.cumsum(mask, axis=0, out=sums[1:])
-    return sums[ends] > sums[starts]
+    touched: np.ndarray = sums[ends] > sums[starts]
+    return touched
 
 
 def _nearest(source: int, target: int) -> np.ndarray:

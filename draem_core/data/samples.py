@@ -85,7 +85,10 @@ def _scaler(decoded: Decoded, label: str) -> Callable[[np.ndarray], np.ndarray]:
     samples, white = decoded.samples, decoded.white
     if white is not None:
         values = np.arange(np.iinfo(samples.dtype).max + 1)
-        return np.minimum(np.rint(values * (255 / white)), 255).astype(np.uint8).__getitem__
+        lookup: Callable[[np.ndarray], np.ndarray] = (
+            np.minimum(np.rint(values * (255 / white)), 255).astype(np.uint8).__getitem__
+        )
+        return lookup
     if samples.dtype.kind not in "iuf":
         raise ImageError(f"{label} holds {samples.dtype} samples; export it as 8 or 16 bit.")
     low, high = _finite_range(samples)

@@ -87,4 +87,5 @@ def _pattern(rng: np.random.Generator, kind: int, side: int = 256) -> np.ndarray
     else:
         share = np.clip(0.5 + 0.1 * rng.standard_normal((side, side)), 0, 1)
     first, second = rng.uniform(0, 255, 3), rng.uniform(0, 255, 3)
-    return (first + (second - first) * share[..., None]).astype(np.uint8)
+    texture: np.ndarray = (first + (second - first) * share[..., None]).astype(np.uint8)
+    return texture

@@ -71,7 +71,8 @@ def _is_plain(page: Any) -> bool:
 def _negative(samples: np.ndarray, white: int | None) -> np.ndarray:
     """Return samples of a "white is zero" page turned so that white is high; signed integers stay as they are."""
     if white is not None:
-        return (white - np.minimum(samples, white)).astype(samples.dtype)
+        pixels: np.ndarray = (white - np.minimum(samples, white)).astype(samples.dtype)
+        return pixels
     return 1 - samples if samples.dtype.kind == "f" else samples
 
 

@@ -245,7 +245,8 @@ class SettingsGrid:
         _, row, column = self.place(self.sensitivities[0], kernel_size, min_area)
         firsts = self.image_stops[row, column]
         above = np.append(np.nextafter(self.thresholds, np.float32(np.inf)), np.float32(-np.inf))
-        return above[firsts]
+        scores: np.ndarray = above[firsts]
+        return scores
 
 
 def _add(tree: ComponentTree, bucket: np.ndarray, sums: tuple[np.ndarray, ...]) -> None:

@@ -47,7 +47,8 @@ def devices() -> list[str]:
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Tell whether the device computes in bfloat16 natively; elsewhere it is slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
+        return supported
     if device.type == "cpu":
         return any(map(_processor_has, _X86_FEATURES["bfloat16"]))  # on Arm nobody has measured it yet
     return False

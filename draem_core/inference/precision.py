@@ -140,9 +140,14 @@ class _Check:
 def run_network(network: Draem, image: Tensor) -> tuple[Tensor, Tensor]:
     """Return (reconstruction, logits), with float32 meant as such: a CUDA card's default is TF32, of 10 bits."""
     if image.device.type != "cuda":
-        return network(image)
+        return _forward(network, image)
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        return network(image)
+        return _forward(network, image)
+
+
+def _forward(network: Draem, image: Tensor) -> tuple[Tensor, Tensor]:
+    reconstruction, logits = network(image)
+    return reconstruction, logits
 
 
 def _outputs(network: Draem, image: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,7 +44,8 @@ def _opencv_linear(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     left, right, near, far = _neighbours(picture.shape[1], size[1])
     rows = picture[:, left] * near[:, None] + picture[:, right] * far[:, None] >> 4
     mixed = (rows[top] * up[:, None, None] >> 16) + (rows[bottom] * down[:, None, None] >> 16)
-    return ((mixed + 2) >> 2).astype(np.uint8)
+    resized: np.ndarray = ((mixed + 2) >> 2).astype(np.uint8)
+    return resized
 
 
 def _neighbours(length: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -105,7 +105,8 @@ def difference_map(prediction: Prediction) -> np.ndarray:
 
     Rarely near 1, and above it where the reconstruction leaves [0, 1].
     """
-    return np.abs(prediction.image - prediction.reconstruction).mean(axis=2, dtype=np.float32)
+    difference: np.ndarray = np.abs(prediction.image - prediction.reconstruction).mean(axis=2, dtype=np.float32)
+    return difference
 
 
 def without_discriminator(prediction: Prediction, score_rule: ScoreRule) -> Prediction:

@@ -42,7 +42,8 @@ def table_csv(table: pd.DataFrame, index: bool = False) -> bytes:
         if not pd.api.types.is_numeric_dtype(column.dtype):
             whole.isetitem(place, [guarded(cell) if isinstance(cell, str) else cell for cell in column])
     whole.columns = pd.Index([guarded(str(name)) for name in whole.columns])
-    return whole.to_csv(index=False, lineterminator="\n").encode()
+    text: str = whole.to_csv(index=False, lineterminator="\n")
+    return text.encode()
 
 
 def guarded(text: str) -> str:

@@ -60,7 +60,8 @@ def read_history(folder: Path) -> list[Mapping[str, float | None]]:
         table = pd.read_csv(folder / "metrics.csv")
     except (OSError, ValueError):
         return []
-    return table.to_dict("records")
+    rows: list[Mapping[str, float | None]] = table.to_dict("records")
+    return rows
 
 
 def read_newest_steps(folder: Path) -> pd.DataFrame:

@@ -123,7 +123,8 @@ class RunFolder:
         if not self.state_file.is_file():
             return None
         try:
-            return torch.load(self.state_file, map_location="cpu", weights_only=True)
+            state: dict[str, Any] | None = torch.load(self.state_file, map_location="cpu", weights_only=True)
+            return state
         except Exception as error:  # torch raises many kinds for a file that is damaged
             raise RunFolderError(
                 f"{self.state_file} cannot be read ({type(error).__name__}); delete {self.path} to start anew, "

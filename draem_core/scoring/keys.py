@@ -64,5 +64,5 @@ def _mask_stamp(path: Path) -> tuple[int, int] | None:
     return None if stamp is None else (stamp.size, stamp.mtime_ns)
 
 
-def _digest(parts: list) -> str:
+def _digest(parts: list[object]) -> str:
     return content_digest(json.dumps(parts, sort_keys=True).encode())

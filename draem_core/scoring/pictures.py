@@ -4,7 +4,7 @@ Knows files and their digests; must not know networks or results.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,7 @@ def load_ahead(
     """
     with ThreadPoolExecutor(_READERS) as pool:
         try:
-            coming: list = []
+            coming: list[Future[Loaded]] = []
             for batch in _batches(samples, batch_size):
                 now, coming = coming, [pool.submit(load, sample, known.get(sample.name)) for sample in batch]
                 if now:

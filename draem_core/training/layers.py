@@ -20,7 +20,8 @@ def gradient_norms(model: nn.Module) -> dict[str, Tensor]:
 
 def norm_of(norms: Mapping[str, Tensor]) -> Tensor:
     """Return the 2-norm over all parameters together, a scalar, from each one's."""
-    return torch.linalg.vector_norm(torch.stack(list(norms.values())))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(list(norms.values())))
+    return norm
 
 
 def layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:

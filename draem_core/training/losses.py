@@ -67,7 +67,8 @@ class DraemLoss:
     def total(self) -> Tensor:
         """The training objective: the weighted sum of the parts; by default plain l2 + ssim + focal."""
         weighted = [getattr(self.weights, name) * getattr(self, name) for name in PARTS if getattr(self.weights, name)]
-        return sum(weighted[1:], start=weighted[0])
+        total: Tensor = sum(weighted[1:], start=weighted[0])
+        return total
 
     @property
     def parts(self) -> Tensor:

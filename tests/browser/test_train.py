@@ -51,7 +51,12 @@ def start(page: Page, name: str, epochs: int) -> None:
     """Fill the form with a tiny training and start it."""
     expect_form(page)
     page.get_by_text("More: device, network").click()
-    sizes = {"Width_of_the_repainting_network": 4, "Width_of_the_judging_network": 4, "Crop_size": 0, "Batch_size": 2}
+    sizes = {
+        "Width_of_the_reconstructive_network": 4,
+        "Width_of_the_discriminative_network": 4,
+        "Crop_size": 0,
+        "Batch_size": 2,
+    }
     fill(page, **sizes, Epochs=epochs, Image_height=32, Image_width=32, Probe_images=2, Validation_share=0)
     fill(page, Name_of_the_run=name)
     page.get_by_role("button", name="Start training").click()
@@ -78,13 +83,13 @@ def test_start_watch_reload_line_stop_resume_and_open(train: Page, launcher: Lau
     start(page, "long", 5000)
     expect_stage(page, "long", Stage.TRAINING)
     assert "run=runs%2Flong" in page.url
-    expect(page.get_by_text("Repaints after epoch")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text("Reconstructions after epoch")).to_be_visible(timeout=SECONDS)
     expect(page.get_by_text(re.compile(r"\d of 5,000 epochs.* left"))).to_be_visible(timeout=SECONDS)
 
     page.reload()
     expect_stage(page, "long", Stage.TRAINING)
     expect(page.get_by_text("Loss by epoch")).to_be_visible(timeout=SECONDS)
-    before = page.get_by_text("Repaints after epoch").inner_text()
+    before = page.get_by_text("Reconstructions after epoch").inner_text()
     expect(page.get_by_text(before)).to_have_count(0, timeout=SECONDS)  # it goes on under our eyes
 
     page.goto(f"{url}/Train?run=none")  # a link to what is not there shows what trains

@@ -1,4 +1,4 @@
-"""A page that shows nothing but the viewer, on made-up maps that its URL describes: what the browser tests drive.
+"""A page that shows nothing but the viewer, on synthetic maps that its URL describes: what the browser tests drive.
 
 Query: ``height``, ``width`` (the map's), ``seed``, ``truth`` (0 or 1), or ``payload``, a file of packed bytes; and any
 field of ViewerSettings.

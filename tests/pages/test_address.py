@@ -8,11 +8,11 @@ def script() -> None:
 
     from pages._ui.frame import address
 
-    address.arrive(st.session_state["page"])
-    if asked := address.newly_asked("fruit"):
+    address.on_page_enter(st.session_state["page"])
+    if asked := address.consume_param("fruit"):
         st.session_state["fruit"] = asked
     st.selectbox("Fruit", ["apple", "pear", "plum"], key="fruit")
-    address.write_places({"fruit": st.session_state["fruit"]})
+    address.write_params({"fruit": st.session_state["fruit"]})
 
 
 def open_page(fruit: str, link: str) -> AppTest:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from draem_core.errors import Cancelled, DatasetError
-from pages._ui.common.jobs import _KEPT, Jobs, Progress
+from pages._ui.common.jobs import _KEPT, JobProgress, Jobs
 
 PATIENCE = 120  # seconds
 
@@ -19,7 +19,7 @@ def test_two_sessions_share_one_piece_of_work() -> None:
     jobs: Jobs[list[int]] = Jobs()
     go, runs = threading.Event(), []
 
-    def work(progress: Progress) -> list[int]:
+    def work(progress: JobProgress) -> list[int]:
         runs.append(1)
         go.wait(PATIENCE)
         return runs
@@ -42,7 +42,7 @@ def test_many_sessions_at_once_start_it_once() -> None:
     runs: list[int] = []
     barrier = threading.Barrier(8)
 
-    def work(progress: Progress) -> int:
+    def work(progress: JobProgress) -> int:
         runs.append(1)
         time.sleep(0.05)
         return 1
@@ -74,7 +74,7 @@ def test_a_dataset_that_was_opened_anew_is_looked_at_again_once_the_work_has_end
 def test_a_cancel_ends_the_work_and_the_next_start_begins_anew() -> None:
     jobs: Jobs[int] = Jobs()
 
-    def work(progress: Progress) -> int:
+    def work(progress: JobProgress) -> int:
         tell = progress.begin("Looking")
         for done in range(10_000):
             if progress.is_cancelled():
@@ -97,7 +97,7 @@ def test_a_cancel_ends_the_work_and_the_next_start_begins_anew() -> None:
 def test_a_failure_is_told_and_a_fault_of_ours_is_raised() -> None:
     jobs: Jobs[int] = Jobs()
 
-    def fail(progress: Progress) -> int:
+    def fail(progress: JobProgress) -> int:
         raise DatasetError("There is no picture here. Put some into its folder.")
 
     job = jobs.start("sentence", None, fail)
@@ -140,7 +140,7 @@ def test_what_was_just_started_stays_however_much_is_at_work() -> None:
 def test_time_left_is_by_the_pace_of_this_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("pages._ui.common.jobs.time.monotonic", lambda: now[0])
-    progress = Progress()
+    progress = JobProgress()
     tell = progress.begin("Running the network")
     assert (progress.phase, progress.seconds_left) == ("Running the network", None)
     tell(600, 1000)  # done before, by an earlier run

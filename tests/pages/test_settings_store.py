@@ -1,4 +1,4 @@
-"""The one store of settings, and uploads that last: what wins, what is kept, and that nobody's choice is made up."""
+"""The one store of settings, and uploads that last: what wins, what is kept, and that no choice is invented."""
 
 import itertools
 
@@ -15,9 +15,9 @@ def script() -> None:
     from pages._ui.frame import address
     from pages._ui.frame.settings_store import choose, choose_one, settings_now, show_settings
 
-    address.arrive(st.session_state["page"])
+    address.on_page_enter(st.session_state["page"])
     if st.session_state["page"] in ("epochs", "train"):
-        address.write_places({"run": "b"})
+        address.write_params({"run": "b"})
         return
     handed = settings_now(LiveSettings)
     if "kernel" in st.session_state:  # a control's callback

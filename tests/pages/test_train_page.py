@@ -1,5 +1,5 @@
 """The Train page without a browser: the form and what it refuses, what is shown of runs in each stage. No process runs:
-a living one is made up by a ticket that the test holds.
+a living one is stood for by a ticket that the test holds.
 """
 
 import json

@@ -49,7 +49,8 @@ class Camera:
         image *= (self.exposure * fall)[..., None] * np.array(self.balance)
         sigma = self.blur * canvas.size / WORLD
         image = ndimage.gaussian_filter(image, (sigma, sigma, 0.0), mode="nearest")
-        return 255.0 * np.clip(image, 0.0, 1.0) ** (1.0 / GAMMA)
+        exposed: Array = 255.0 * np.clip(image, 0.0, 1.0) ** (1.0 / GAMMA)
+        return exposed
 
     def digitise(self, levels: Array, rng: Generator) -> NDArray[np.uint8]:
         """Add sensor noise (stronger in the light, a little common to the channels) and round to 8 bit."""

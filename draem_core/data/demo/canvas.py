@@ -85,13 +85,15 @@ def slow_waves(rng: Generator, canvas: Canvas, shortest: float, terms: int = 3) 
         turns = 2 * np.pi / (shortest * rng.uniform(1.0, 2.5, 2))
         phase = rng.uniform(0, 2 * np.pi, 2)
         field += np.sin(turns[0] * canvas.axis + phase[0]) * np.sin(turns[1] * canvas.axis + phase[1])[:, None]
-    return field / terms**0.5
+    waves: Array = field / terms**0.5
+    return waves
 
 
 def soft_noise(rng: Generator, shape: tuple[int, ...], sigma: float | tuple[float, ...]) -> Array:
     """White noise blurred by ``sigma`` samples per axis and brought back to unit deviation."""
     noise = ndimage.gaussian_filter(rng.standard_normal(shape), sigma, mode="wrap")
-    return noise / max(float(noise.std()), 1e-12)
+    normalised: Array = noise / max(float(noise.std()), 1e-12)
+    return normalised
 
 
 def blotch(rng: Generator, canvas: Canvas, x: float, y: float, radius: float, roughness: float) -> Array:

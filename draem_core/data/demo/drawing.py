@@ -61,4 +61,5 @@ def annotate(change: Array) -> Mask:
     labels, _ = ndimage.label(visible, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    return (sizes >= min(SPECK, sizes.max(initial=0)))[labels] & visible
+    drawn: Mask = (sizes >= min(SPECK, sizes.max(initial=0)))[labels] & visible
+    return drawn

@@ -68,7 +68,8 @@ class Stain(FabricFault):
         soaked = smoothstep(0.0, 0.16, field)
         ring = np.exp(-(((field - 0.14) / 0.09) ** 2)) * (field > -0.5)
         share = np.clip(0.85 * soaked + 0.25 * ring, 0, 1.1)[..., None]
-        return light * (1 - share * (1 - np.array(self.tint)))
+        changed: Array = light * (1 - share * (1 - np.array(self.tint)))
+        return changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +162,8 @@ class ForeignFibre(FabricFault):
         across = np.where(np.isfinite(distance), np.abs(distance), 1e3) / self.width
         share = self.opacity * smoothstep(1.1, 0.7, across)
         gloss = (0.75 + 0.35 * np.clip(1 - across, 0, 1)) * (1 + 0.08 * np.sin(60 * along))
-        return light * (1 - share[..., None]) + (share * gloss)[..., None] * np.array(self.colour)
+        changed: Array = light * (1 - share[..., None]) + (share * gloss)[..., None] * np.array(self.colour)
+        return changed
 
 
 def _sample(cloth: Cloth, place: tuple[float, float]) -> tuple[int, int]:

@@ -116,7 +116,8 @@ class MetalScene:
         x, y = canvas.x - self.centre[0], canvas.y - self.centre[1]
         shadow = smoothstep(OUTER + 14, OUTER - 8, np.hypot(x + 9 * self.light[0], y + 9 * self.light[1]))
         tone = 0.034 * (1 + 0.12 * slow_waves(rng, canvas, 90.0) + 0.06 * grain) * (1 - 0.6 * shadow)
-        return tone[..., None] * np.array([0.95, 1.0, 1.06])
+        table: Array = tone[..., None] * np.array([0.95, 1.0, 1.06])
+        return table
 
     def _metal(self, part: Part, fault: MetalFault, grain: Array) -> Array:
         """How much of the lamp's light each sample of the part sends up."""
@@ -135,7 +136,8 @@ class MetalScene:
         aligned = (along_x * half[0] + along_y * half[1] + rise * half[2]) / np.sqrt(1 + rise**2)
         shine = np.clip(1 - (aligned * (2.7 + 0.15 * ripple)) ** 2, 0.0, 1.0) ** (SHINE / 4)
         marks = 1 + turned * (0.09 * groove + 0.05 * ripple) + 0.035 * grain
-        return (0.06 + 0.34 * matte + 0.62 * shine * (0.35 + 0.65 * turned)) * marks
+        lit: Array = (0.06 + 0.34 * matte + 0.62 * shine * (0.35 + 0.65 * turned)) * marks
+        return lit
 
     def _shape(self, part: Part) -> tuple[Array, Array, Array]:
         """Slopes of chamfers and step along x and y, and where the face is turned (1) or chamfered (0)."""

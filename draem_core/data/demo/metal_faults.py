@@ -115,7 +115,8 @@ class Corrosion(MetalFault):
         pits = 1 - 0.28 * np.clip(soft_noise(rng, light.shape[:2], 2.0), 0, 2)
         rust = light * np.array([0.72, 0.44, 0.26]) * pits[..., None]
         share = (self.cover * patch * part.face)[..., None]
-        return light * (1 - share) + rust * share
+        changed: Array = light * (1 - share) + rust * share
+        return changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +157,8 @@ class Burr(MetalFault):
         sliver = smoothstep(-1.6, -0.6, beyond) * smoothstep(0.35, -0.35, beyond - np.maximum(height, 0.0))
         sliver *= (np.abs(turn) < half) & (height > 0.4)
         shine = self.bright * (0.75 + 0.25 * np.cos(turn / half * 5 + beyond))
-        return light * (1 - sliver[..., None]) + (shine * sliver)[..., None] * np.array([1.0, 0.99, 0.97])
+        changed: Array = light * (1 - sliver[..., None]) + (shine * sliver)[..., None] * np.array([1.0, 0.99, 0.97])
+        return changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +191,8 @@ class Chip(MetalFault):
         body = smoothstep(1.1, 0.8, np.abs(across))[..., None]
         gleam = 0.5 + 0.5 * np.sin(9 * along + 1.6 * across)
         tone = light.mean() * 0.25 + self.bright * gleam * np.clip(1 - 0.6 * np.abs(across), 0, 1)
-        return light * (1 - body) + tone[..., None] * np.array([1.0, 0.97, 0.9]) * body
+        changed: Array = light * (1 - body) + tone[..., None] * np.array([1.0, 0.97, 0.9]) * body
+        return changed
 
 
 METAL_FAULTS: Mapping[str, Callable[[Generator, float], MetalFault]] = {

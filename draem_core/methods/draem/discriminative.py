@@ -57,7 +57,8 @@ class DiscriminativeDecoder(nn.Module):
         )
         for (up, block), skip in zip(stages, reversed(skips), strict=True):
             decoded = block(torch.cat((up(decoded), skip), dim=1))
-        return self.fin_out(decoded)
+        logits: Tensor = self.fin_out(decoded)
+        return logits
 
 
 class DiscriminativeSubNetwork(nn.Module):
@@ -69,4 +70,5 @@ class DiscriminativeSubNetwork(nn.Module):
         self.decoder_segment = DiscriminativeDecoder(width)
 
     def forward(self, joined: Tensor) -> Tensor:
-        return self.decoder_segment(self.encoder_segment(joined))
+        logits: Tensor = self.decoder_segment(self.encoder_segment(joined))
+        return logits

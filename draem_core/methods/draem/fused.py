@@ -46,7 +46,8 @@ class FusedConv(nn.Module):
         if not self.weight.is_mkldnn:
             self.weight = onednn._reorder_convolution_weight(self.weight, *geometry, list(features.shape))
         after = "relu" if self.relu else "none"
-        return onednn._convolution_pointwise(features, self.weight, self.bias, *geometry, after, [], "")
+        convolved: Tensor = onednn._convolution_pointwise(features, self.weight, self.bias, *geometry, after, [], "")
+        return convolved
 
 
 class SplitPrecisionConv(FusedConv):

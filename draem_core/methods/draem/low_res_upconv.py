@@ -38,7 +38,8 @@ class LowResUpConv(nn.Module):
         wide = self._matrix(width, tapped) @ tapped.reshape(count * height, 3 * width, 3 * outputs)
         rows = wide.view(count, height, 2 * width, 3, outputs).transpose(2, 3)
         full = self._matrix(height, tapped) @ rows.reshape(count, 3 * height, 2 * width * outputs)
-        return full.view(count, 2 * height, 2 * width, outputs).relu_().permute(0, 3, 1, 2)
+        upsampled: Tensor = full.view(count, 2 * height, 2 * width, outputs).relu_().permute(0, 3, 1, 2)
+        return upsampled
 
     def _matrix(self, length: int, like: Tensor) -> Tensor:
         if length not in self._spread:

@@ -22,7 +22,7 @@ class ReconstructiveEncoder(nn.Module):
         self.pool = nn.MaxPool2d(2)
 
     def forward(self, image: Tensor) -> Tensor:
-        features = self.block1(image)
+        features: Tensor = self.block1(image)
         for block in (self.block2, self.block3, self.block4, self.block5):
             features = block(self.pool(features))
         return features
@@ -46,7 +46,8 @@ class ReconstructiveDecoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         for stage in (self.up1, self.db1, self.up2, self.db2, self.up3, self.db3, self.up4, self.db4):
             features = stage(features)
-        return self.fin_out(features)
+        reconstruction: Tensor = self.fin_out(features)
+        return reconstruction
 
 
 class ReconstructiveSubNetwork(nn.Module):
@@ -58,4 +59,5 @@ class ReconstructiveSubNetwork(nn.Module):
         self.decoder = ReconstructiveDecoder(width)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.decoder(self.encoder(image))
+        reconstruction: Tensor = self.decoder(self.encoder(image))
+        return reconstruction

@@ -45,4 +45,5 @@ class SSPCAB(nn.Module):
             + self.masked_conv3(padded[:, :, high, low])
             + self.masked_conv4(padded[:, :, high, high])
         )
-        return self.attention_module(predicted)
+        attended: Tensor = self.attention_module(predicted)
+        return attended

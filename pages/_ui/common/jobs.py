@@ -15,7 +15,7 @@ _KEPT = 4  # finished jobs that stay in memory
 
 
 @dataclass(eq=False)
-class Progress:
+class JobProgress:
     """What the work tells, and what it asks: whether somebody cancelled it."""
 
     phase: str = ""
@@ -46,7 +46,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the phase ends at its present pace; None before there is a pace."""
+        """Seconds until the phase ends at its present speed; None before that is known."""
         fresh = self.done - self.began_with
         if fresh <= 0:
             return None
@@ -56,15 +56,15 @@ class Progress:
 class Job(Generic[Result]):
     """One piece of work; ``of`` is what it was started for."""
 
-    def __init__(self, of: object, work: Callable[[Progress], Result]) -> None:
+    def __init__(self, of: object, work: Callable[[JobProgress], Result]) -> None:
         self.of = of
-        self.progress = Progress()
+        self.progress = JobProgress()
         self._result: Result | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
         self._thread.start()
 
-    def _run(self, work: Callable[[Progress], Result]) -> None:
+    def _run(self, work: Callable[[JobProgress], Result]) -> None:
         try:
             self._result = work(self.progress)
         except BaseException as error:  # told to whoever asks for the result
@@ -108,7 +108,7 @@ class Jobs(Generic[Result]):
             self._jobs.move_to_end(key)
             return job
 
-    def start(self, key: Hashable, of: object, work: Callable[[Progress], Result]) -> Job[Result]:
+    def start(self, key: Hashable, of: object, work: Callable[[JobProgress], Result]) -> Job[Result]:
         """Start the work, also where it has ended before; or return the job that somebody else has at work."""
         with self._lock:
             job = self._jobs.get(key)

@@ -12,7 +12,7 @@ from pages._ui.common.library import Picture
 from pages._ui.common.uploads import Upload
 from pages._ui.components.filmstrip import Frame, filmstrip
 from pages._ui.frame import address
-from pages._ui.frame.shell import say_no_dataset
+from pages._ui.frame.shell import render_missing_dataset
 from pages._ui.texts import markdown, text
 
 DATASET, UPLOAD = "dataset", "upload"
@@ -41,7 +41,7 @@ def choose_picture(dataset: Dataset | None) -> Picture | None:
     if source == UPLOAD:
         return _choose_upload()
     if dataset is None or not dataset.samples:
-        say_no_dataset()
+        render_missing_dataset()
         return None
     with right:
         samples = _of_chosen_kind(dataset)
@@ -50,7 +50,7 @@ def choose_picture(dataset: Dataset | None) -> Picture | None:
     return _choose_sample(samples)
 
 
-def want_picture(name: str) -> None:
+def select_image(name: str) -> None:
     """Make ``name`` the picture that this session looks at; an address may get lost on the way to another page."""
     st.session_state["image"] = name
     st.session_state["source"] = DATASET
@@ -58,8 +58,8 @@ def want_picture(name: str) -> None:
 
 def _follow_linked_picture() -> None:
     """Take the link's picture over, and on coming to the page the dataset with it, whatever was uploaded before."""
-    has_just_come = address.is_arrival("image")
-    if asked := address.newly_asked("image"):
+    has_just_come = address.is_unread("image")
+    if asked := address.consume_param("image"):
         st.session_state["image"] = asked
         if has_just_come:
             st.session_state["source"] = DATASET
@@ -109,7 +109,7 @@ def _choose_sample(samples: tuple[Sample, ...]) -> Picture | None:
         [_frame(sample) for sample in samples],
         names.index(wanted),
         source=lambda index: library.thumbnail_url(samples[index].path),
-        on_pick=want_picture,
+        on_pick=select_image,
         key="filmstrip",
     )
     try:

@@ -13,12 +13,12 @@ def render_open_in_explore(review: Review, epoch: int) -> None:
     checkpoint = review.checkpoints.get(epoch)
     listed = {path.resolve(): path for path in library.checkpoint_files()}
     if checkpoint is not None and checkpoint.resolve() in listed:
-        places = {"checkpoint": short_name(listed[checkpoint.resolve()]), "dataset": _dataset_of(review)}
+        url_params = {"checkpoint": short_name(listed[checkpoint.resolve()]), "dataset": _dataset_of(review)}
         st.page_link(
             "pages/1_Explore.py",
             label=f"Open epoch {epoch:d} in Explore",
             icon=":material/image_search:",
-            query_params={name: place for name, place in places.items() if place},
+            query_params={name: value for name, value in url_params.items() if value},
         )
     elif checkpoint is not None:
         folder = f"{short_name(checkpoint_folder())}/"

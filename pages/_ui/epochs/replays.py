@@ -12,7 +12,7 @@ from draem_core.runs.run_folder import RunFolderError
 from pages._ui.common import library
 from pages._ui.common.escaping import literal, visible
 from pages._ui.common.formatting import shortened
-from pages._ui.common.jobs import Job, Jobs, Progress
+from pages._ui.common.jobs import Job, JobProgress, Jobs
 from pages._ui.epochs import run_selection
 from pages._ui.frame.paths import dataset_roots, home, run_folder, short_name
 
@@ -63,7 +63,7 @@ def _start(asked: str, dataset: Path) -> tuple[str, str] | None:
     key = (str(folder), str(dataset))
     st.session_state["replay"] = key
 
-    def work(progress: Progress) -> Review:
+    def work(progress: JobProgress) -> Review:
         tell = progress.begin("Running the checkpoints")
 
         def count(done: int, total: int) -> None:

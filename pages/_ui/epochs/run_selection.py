@@ -21,7 +21,7 @@ Signature = tuple[Stamp | None, ...]  # of what changes with each epoch
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class LoadedRun:
     """A run as it was when the page began; ``payload`` is what the reviewer shows of it, None without pictures."""
 
     review: Review
@@ -30,19 +30,19 @@ class Look:
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class RunSelection:
     """The run to look at and one to compare with, if any."""
 
-    look: Look
-    other: Look | None
+    run: LoadedRun
+    other: LoadedRun | None
 
     @property
     def review(self) -> Review:
         """Return the run to look at."""
-        return self.look.review
+        return self.run.review
 
     @property
-    def places(self) -> dict[str, str]:
+    def url_params(self) -> dict[str, str]:
         """Return the parts of the address that lead back here."""
         return {
             "run": short_name(self.review.folder),
@@ -51,7 +51,7 @@ class Chosen:
 
     def is_outdated(self) -> bool:
         """Tell whether one of the runs has gone on since the page began."""
-        return any(_signature(one.review.folder) != one.signature for one in (self.look, self.other) if one)
+        return any(_signature(one.review.folder) != one.signature for one in (self.run, self.other) if one)
 
 
 def run_roots() -> tuple[Path, Path]:
@@ -59,35 +59,35 @@ def run_roots() -> tuple[Path, Path]:
     return run_folder(), checkpoint_folder() / "runs"
 
 
-def choose_runs() -> Chosen | None:
+def choose_runs() -> RunSelection | None:
     """Draw the pickers and return what was chosen; None after saying what to do. Raises RunFolderError."""
     names = _names()
-    if (asked := address.asked("run")) and asked not in names:  # begun a moment ago, perhaps
+    if (asked := address.param("run")) and asked not in names:  # begun a moment ago, perhaps
         folders.clear()
         names = _names()
     if not names:
-        _say_no_run()
+        _render_missing_run()
         return None
     with st.sidebar:
         name = _select("Run", names, "run", names[0])
         rest = [_NONE, *(one for one in names if one != name)]
         other_name = _select("Compare with", rest, "other", _NONE)
-    look = _look(name)
+    run = _load_run(name)
     if other_name == _NONE:
-        return Chosen(look, None)
+        return RunSelection(run, None)
     try:
-        other = _look(other_name)
+        other = _load_run(other_name)
     except RunFolderError as error:
         st.warning(literal(error), icon=":material/compare:")
-        return Chosen(look, None)
-    if not _fits(look.review, other.review):
+        return RunSelection(run, None)
+    if not _fits(run.review, other.review):
         st.warning(
-            f"{literal(other.review.name)} has other probe images than {literal(look.review.name)}, or none, so their "
+            f"{literal(other.review.name)} has other probe images than {literal(run.review.name)}, or none, so their "
             "pictures cannot be laid side by side. Choose a run on the same dataset.",
             icon=":material/compare:",
         )
-        return Chosen(look, None)
-    return Chosen(look, other)
+        return RunSelection(run, None)
+    return RunSelection(run, other)
 
 
 def _names() -> list[str]:
@@ -100,11 +100,11 @@ def show_next(folder: Path) -> None:
     st.session_state["run_next"] = short_name(folder)
 
 
-def _select(label: str, names: Collection[str], place: str, default: str) -> str:
-    state = f"{place}_picked"
-    if (following := st.session_state.pop(f"{place}_next", None)) in names:
+def _select(label: str, names: Collection[str], param: str, default: str) -> str:
+    state = f"{param}_picked"
+    if (following := st.session_state.pop(f"{param}_next", None)) in names:
         st.session_state[state] = following
-    if (asked := address.newly_asked(place)) in names:
+    if (asked := address.consume_param(param)) in names:
         st.session_state[state] = asked
     now = st.session_state.get(state)
     st.session_state[state] = now if now in names else default
@@ -126,11 +126,11 @@ def folders(root: Path) -> list[Path]:
     return find_reviews(root)
 
 
-def _look(name: str) -> Look:
+def _load_run(name: str) -> LoadedRun:
     folder = next(folder for root in run_roots() for folder in folders(root) if short_name(folder) == name)
     signature = _signature(folder)
     review = _review(str(folder), signature)
-    return Look(review, _payload(str(folder), signature, review) if review.epochs else None, signature)
+    return LoadedRun(review, _payload(str(folder), signature, review) if review.epochs else None, signature)
 
 
 def _signature(folder: Path) -> Signature:
@@ -161,7 +161,7 @@ def _fits(first: Review, second: Review) -> bool:
     return first.probes.names == second.probes.names and first.picture_size == second.picture_size
 
 
-def _say_no_run() -> None:
+def _render_missing_run() -> None:
     st.header("No run yet")
     st.markdown(
         f"""A run is what training leaves behind: weights, curves, and pictures of the same few images at every epoch.

@@ -8,15 +8,15 @@ from pages._ui.components.viewer import ViewerSettings
 
 _HOW_TO_READ = """
 1. **Original**: your picture. DRAEM sees it at the checkpoint's input size; everything is shown on its own pixels.
-2. **Reconstruction**: the first network repaints the picture as if it were good. A defect should be gone here.
-3. **Anomaly map**: the second network compares the two and gives each pixel a probability of being anomalous, on a
-   fixed scale from 0 to 1. It is never stretched, so a good part stays dark.
+2. **Reconstruction**: the reconstructive network redraws the picture as if it were good. A defect should be gone here.
+3. **Anomaly map**: the discriminative network compares the two and gives each pixel a probability of being anomalous,
+   on a fixed scale from 0 to 1. It is never stretched, so a good part stays dark.
 4. **Mask**: the map above the **threshold = 1 − sensitivity**, then **opened** (what a square of *kernel size* does not
    fit into is erased), then regions below the **minimum area** are removed.
 5. **Overlay**: the map on the picture, for people; no number is computed from it.
 
 **NG** means that the mask holds at least one pixel. The **image score** does not depend on the sliders.
-F1, precision, recall and IoU compare this mask with the ground truth pixel by pixel; AUROC judges the map over all
+F1, precision, recall and IoU compare this mask with the ground truth pixel by pixel; AUROC rates the map over all
 thresholds at once. A dash means undefined, and its tooltip says why.
 """
 

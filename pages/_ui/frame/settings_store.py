@@ -20,10 +20,10 @@ _WRITTEN = "_written_settings"  # what this session wrote into addresses, newest
 _MOST_WRITTEN = 1000
 
 Said = frozenset[tuple[str, str]]  # an address' part on settings
-Kind = TypeVar("Kind", bound=LiveSettings)
+SettingsT = TypeVar("SettingsT", bound=LiveSettings)
 
 
-def settings_now(kind: type[Kind]) -> Kind:
+def settings_now(kind: type[SettingsT]) -> SettingsT:
     """Return what is set now, the defaults where nobody chose; a new link is taken over first.
 
     To be called once in a run, before ``show_settings``. A link is all that it says and the defaults for the rest.
@@ -67,10 +67,10 @@ def choose_one(name: str, value: Any) -> None:
     st.session_state[_CHOSEN] = st.session_state.get(_CHOSEN, {}) | {name: value}
 
 
-def show_settings(places: dict[str, str], settings: LiveSettings, before: LiveSettings) -> None:
+def show_settings(url_params: dict[str, str], settings: LiveSettings, before: LiveSettings) -> None:
     """Keep what differs from ``before``, which the page was handed, and put all that is shown into the address."""
     _keep(settings, before)
-    address.write(places, settings)
+    address.write(url_params, settings)
     names = _names(type(before))
     said = frozenset((name, value) for name, value in address.link({}, settings).items() if name in names)
     last = _seen()
@@ -87,7 +87,7 @@ def _is_new(said: Said) -> bool:
     if last is None:  # come from another page, or just opened
         return bool(said) and said not in st.session_state.get(_WRITTEN, {})
     # An address may lag behind by a run. One without a checkpoint is the sidebar's link to this same page.
-    return said not in last and (bool(said) or bool(address.asked("checkpoint")))
+    return said not in last and (bool(said) or bool(address.param("checkpoint")))
 
 
 def _seen() -> tuple[Said, Said | None] | None:

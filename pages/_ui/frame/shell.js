@@ -7,10 +7,10 @@ function leadFrom(current) {
   const PATIENCE = 60_000; // ms that a page may take to be as tall as it was
   /** @param {string} name @returns {HTMLElement | null} */
   const find = (name) => document.querySelector(`[data-testid=${name}]`);
-  /** @type {{ draemShell?: { arrive(page: string): void } }} */
+  /** @type {{ draemShell?: { onPageEnter(page: string): void } }} */
   const kept = /** @type {any} */ (window); // by each script anew: there is one watch for all of them
   kept.draemShell ??= watch();
-  kept.draemShell.arrive(current);
+  kept.draemShell.onPageEnter(current);
 
   function watch() {
     let current = "";
@@ -90,7 +90,7 @@ function leadFrom(current) {
     foldWhenNarrow();
     writeIntoTheEntryComeBy();
     return {
-      arrive(page) {
+      onPageEnter(page) {
         current = page;
         mark();
         scrollBack();

@@ -53,7 +53,7 @@ class Workspace:
     dataset: Dataset | None
 
     @property
-    def places(self) -> dict[str, str]:
+    def url_params(self) -> dict[str, str]:
         """Return the parts of the address that lead back here."""
         return {
             "checkpoint": short_name(self.checkpoint),
@@ -62,14 +62,14 @@ class Workspace:
             "precision": "" if self.asked_precision == "auto" else self.asked_precision,
         }
 
-    def places_of(self, picture: library.Picture) -> dict[str, str]:
+    def url_params_of(self, picture: library.Picture) -> dict[str, str]:
         """Return the parts of the address that lead back to a picture; an upload has none of its own."""
-        return self.places | {"image": picture.sample.name if picture.sample else ""}
+        return self.url_params | {"image": picture.sample.name if picture.sample else ""}
 
 
 def start_window(page: str) -> None:
     """Set the window up and draw the navigation. The first call of a page that needs no checkpoint."""
-    address.arrive(page)
+    address.on_page_enter(page)
     lesson.apply_step(page)
     title = f"{text(f'page.{page}')} · DRAEM Heatmap Explorer"
     st.set_page_config(page_title=title, page_icon=_icon(), layout="wide")
@@ -103,7 +103,7 @@ def start_page(page: str) -> Workspace | None:
             st.caption(literal(left_out))
         device, precision = _choose_device()
     if checkpoint is None:
-        _say_no_checkpoint()
+        _render_missing_checkpoint()
         return None
     try:
         predictor = library.predictor(checkpoint, device, precision)
@@ -116,7 +116,7 @@ def start_page(page: str) -> Workspace | None:
     return Workspace(checkpoint, predictor, device, precision, _open_dataset(folder))
 
 
-def keep_bright() -> None:
+def disable_stale_fade() -> None:
     """Leave the last result as it is until the next one is there: Streamlit would fade it out."""
     st.html("<style>[data-testid=stElementContainer][data-stale=true] { opacity: 1; transition: none; }</style>")
 
@@ -130,7 +130,7 @@ def _icon() -> Image.Image:
 
 def _choose_checkpoint() -> Path | None:
     files = {short_name(path): path for path in library.checkpoint_files()}
-    if (asked := address.asked("checkpoint")) and asked not in files:  # written a moment ago, perhaps
+    if (asked := address.param("checkpoint")) and asked not in files:  # written a moment ago, perhaps
         library.checkpoint_files.clear()
         files = {short_name(path): path for path in library.checkpoint_files()}
     if files:
@@ -152,14 +152,14 @@ def _choose_checkpoint() -> Path | None:
     return files.get(st.session_state.get("checkpoint", ""))
 
 
-def _follow_link(place: str, known: Collection[str]) -> None:
-    if (asked := address.newly_asked(place)) in known:
-        st.session_state[place] = asked
+def _follow_link(param: str, known: Collection[str]) -> None:
+    if (asked := address.consume_param(param)) in known:
+        st.session_state[param] = asked
 
 
-def _last(place: str, known: Collection[str]) -> str | None:
+def _last(param: str, known: Collection[str]) -> str | None:
     """Return what this session last had on any page, where it is still there."""
-    last: str | None = st.session_state.get(f"_last_{place}")
+    last: str | None = st.session_state.get(f"_last_{param}")
     return last if last in known else None
 
 
@@ -213,9 +213,9 @@ def _choose_dataset() -> str | None:
 
 
 def _choose_device() -> tuple[str, Precision]:
-    for place, known in (("device", ["auto", *devices()]), ("precision", PRECISIONS)):
-        _follow_link(place, known)
-        st.session_state[place] = st.session_state.get(place, "auto")
+    for param, known in (("device", ["auto", *devices()]), ("precision", PRECISIONS)):
+        _follow_link(param, known)
+        st.session_state[param] = st.session_state.get(param, "auto")
     with st.expander(text("sidebar.device_and_precision"), icon=":material/memory:"):
         st.selectbox(text("sidebar.device"), ["auto", *devices()], key="device", persist_state="session")
         st.selectbox(
@@ -243,14 +243,14 @@ def _open_dataset(name: str | None) -> Dataset | None:
         return None
 
 
-def _say_no_checkpoint() -> None:
+def _render_missing_checkpoint() -> None:
     st.header(text("sidebar.no_checkpoint"))
     st.markdown(
         markdown("sidebar.get_checkpoint", folder=code(f"{short_name(checkpoint_folder())}/"), command=Markdown(TRAIN))
     )
 
 
-def say_no_dataset() -> None:
+def render_missing_dataset() -> None:
     """Tell how a dataset gets here."""
     roots = Markdown(", ".join(code(f"{short_name(root)}/") for root in dataset_roots()))
     st.info(markdown("sidebar.no_dataset", roots=roots, command=Markdown(DEMO)), icon=":material/folder_open:")

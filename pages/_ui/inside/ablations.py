@@ -148,7 +148,8 @@ def _render_result(
 def _moves(before: Prediction, after: Prediction, moved: MapChange) -> np.ndarray:
     """Return how the map's pixels moved, (H, W, 3) uint8: blue down, red up, as far as any of them moved."""
     share = (after.anomaly_map - before.anomaly_map) / (moved.largest_move or 1)
-    return scale_colours("RdBu_r")[np.clip((share + 1) * 128, 0, 255).astype(np.uint8)]
+    coloured: np.ndarray = scale_colours("RdBu_r")[np.clip((share + 1) * 128, 0, 255).astype(np.uint8)]
+    return coloured
 
 
 def _change_text(moved: MapChange) -> str:

@@ -15,7 +15,7 @@ from draem_core.inside.over_dataset import ABLATED, AS_IT_IS, DIFFERENCE, Compar
 from draem_core.scoring.keys import score_key
 from pages._ui.common import library
 from pages._ui.common.escaping import literal
-from pages._ui.common.jobs import Job, Jobs, Progress
+from pages._ui.common.jobs import Job, JobProgress, Jobs
 from pages._ui.frame.shell import Workspace
 from pages._ui.texts import markdown, text
 
@@ -64,13 +64,15 @@ def _stamp(path: Path | None) -> Stamp | None:
     return None if path is None else Stamp.of_or_none(path)
 
 
-def _work(workspace: Workspace, ablations: Ablations, precision: Precision | None) -> Callable[[Progress], Comparison]:
+def _work(
+    workspace: Workspace, ablations: Ablations, precision: Precision | None
+) -> Callable[[JobProgress], Comparison]:
     predictor, dataset = workspace.predictor, workspace.dataset
     assert dataset is not None
     samples = dataset.test
     other = None if precision is None else library.predictor(workspace.checkpoint, workspace.asked_device, precision)
 
-    def work(progress: Progress) -> Comparison:
+    def work(progress: JobProgress) -> Comparison:
         tell = progress.begin("Running the network")
         return compare_over_dataset(
             predictor,

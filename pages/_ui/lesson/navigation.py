@@ -24,7 +24,7 @@ _FORGOTTEN = ("source", "inside_experiment", "inside_pair", "inside_skips")  # w
 
 def number() -> int:
     """Return the step that the address asks for, from 1; 0 outside the lesson."""
-    asked = address.asked(_PLACE)
+    asked = address.param(_PLACE)
     is_number = asked.isascii() and asked.isdigit() and len(asked) < 10  # Python refuses to read thousands of digits
     return int(asked) if is_number and 1 <= int(asked) <= len(STEPS) else 0
 

@@ -20,7 +20,7 @@ from draem_core.types import Prediction
 from pages._ui.common import library
 from pages._ui.common.byte_cache import MB, cached_by_bytes
 from pages._ui.common.library import Picture
-from pages._ui.common.source import want_picture
+from pages._ui.common.source import select_image
 from pages._ui.common.texture_folders import texture_folders
 from pages._ui.components.sample_grid import SampleGrid, Thumbnail, shrunk
 from pages._ui.components.synthetic_view import Sources, SyntheticSettings, SyntheticView
@@ -33,11 +33,11 @@ GRID_SAMPLES = 24
 AREAS_DRAWN = 300
 
 
-def want_good_picture(dataset: Dataset | None) -> None:
+def select_good_image(dataset: Dataset | None) -> None:
     """Make a good picture the session's, of the test set where it has one; nothing where there is none."""
     samples = [] if dataset is None else [one for one in dataset.test or dataset.samples if one.label == 0]
     if samples:
-        want_picture(samples[0].name)
+        select_image(samples[0].name)
 
 
 def compute_view(workspace: Workspace, picture: Picture, settings: SyntheticSettings) -> SyntheticView:

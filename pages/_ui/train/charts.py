@@ -29,8 +29,8 @@ _COLORS = ("#0f8fb8", "#e8730c", "#7a5cc9", "#2b9a5b", "#c0398a")  # as on the E
 _QUALITY = {
     "test_image_auroc": "image, real defects",
     "test_pixel_auroc": "pixel, real defects",
-    "validation_image_auroc": "image, made-up",
-    "validation_pixel_auroc": "pixel, made-up",
+    "validation_image_auroc": "image, synthetic",
+    "validation_pixel_auroc": "pixel, synthetic",
 }
 
 
@@ -50,13 +50,13 @@ def render_curves(folder: Path) -> None:
 
 
 def render_newest_pictures(folder: Path) -> None:
-    """Draw the probes' originals, repaints and maps of the newest epoch."""
+    """Draw the probes' originals, reconstructions and maps of the newest epoch."""
     try:
         epoch, pictures = _newest_pictures(str(folder), Stamp.of(folder / "metrics.csv"))
     except (DraemError, OSError):
         return  # no epoch is finished, or one is written just now
     if pictures:
-        st.markdown(f"**Repaints after epoch {epoch}**")
+        st.markdown(f"**Reconstructions after epoch {epoch}**")
         st.html(pictures)
 
 
@@ -68,7 +68,11 @@ def _newest_pictures(folder: str, stamp: Stamp) -> tuple[int, str]:
         return 0, ""
     epoch = review.epochs[-1]
     coloured = np.stack([heatmap(one / 255) for one in review.maps(epoch)])
-    rows = {"original": review.originals(), "repaint": review.reconstructions(epoch), "anomaly map, 0 … 1": coloured}
+    rows = {
+        "original": review.originals(),
+        "reconstruction": review.reconstructions(epoch),
+        "anomaly map, 0 … 1": coloured,
+    }
     count = len(review.probes.kinds)
     grid = f"display:grid;gap:4px;grid-template-columns:repeat({count},minmax(72px,160px))"
     cells = [
@@ -89,7 +93,7 @@ def _steps(steps: pd.DataFrame) -> alt.Chart | None:
         return None
     shown = steps.iloc[-300:]
     table = pd.DataFrame({"step": np.arange(-len(shown) + 1, 1), "loss": shown["total"].to_numpy()})
-    return (
+    chart: alt.Chart = (
         alt.Chart(table, height=_HEIGHT)
         .mark_line(strokeWidth=1.5)
         .encode(
@@ -97,6 +101,7 @@ def _steps(steps: pd.DataFrame) -> alt.Chart | None:
             y=alt.Y("loss:Q", title=None, scale=alt.Scale(zero=False)),
         )
     )
+    return chart
 
 
 def _lines(table: pd.DataFrame, columns: dict[str, str], of_share: bool) -> alt.Chart | None:
@@ -108,7 +113,7 @@ def _lines(table: pd.DataFrame, columns: dict[str, str], of_share: bool) -> alt.
     long = long if of_share else long[long["value"] > 0]  # a logarithm's
     long["curve"] = long["curve"].map(columns)
     scale = alt.Scale(domain=(0, 1)) if of_share else alt.Scale(type="log", nice=False)
-    return (
+    chart: alt.Chart = (
         alt.Chart(long, height=_HEIGHT)
         .mark_line(point=alt.OverlayMarkDef(size=18))
         .encode(
@@ -123,3 +128,4 @@ def _lines(table: pd.DataFrame, columns: dict[str, str], of_share: bool) -> alt.
             ),
         )
     )
+    return chart

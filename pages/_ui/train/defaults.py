@@ -11,7 +11,7 @@ def first_try() -> dict[str, Any]:
     """Return the fields of a first training that differ from TrainConfig's defaults; 0 for no crop.
 
     On a processor narrow networks on crops, as the bundled checkpoints were made: an epoch of them is so short that
-    judging all test images, which are whole, after each would take longer. On a GPU the original's widths.
+    evaluating all test images, which are whole, after each would take longer. On a GPU the original's widths.
     """
     common = {"clean_share": 0.25, "rotate_share": 0.0}
     if devices()[0] == "cpu":

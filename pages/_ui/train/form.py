@@ -5,7 +5,7 @@ Starts nothing itself.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -25,6 +25,8 @@ from pages._ui.common.texture_folders import texture_folders
 from pages._ui.frame.paths import dataset_roots, short_name
 from pages._ui.train.defaults import first_try, free_name
 
+Value = TypeVar("Value")
+
 BUILT_IN = "Built-in textures"
 _ANY = "Random weights"
 _ALIKE = "Both classes alike"
@@ -36,7 +38,7 @@ MEANING = {name: str(field.description) for name, field in TrainConfig.model_fie
 MEANING |= {name: str(said) for name, said in _OF_LOSSES.items()}
 MEANING |= {  # of what the form asks otherwise than the config
     "name": "The folder below `runs/` that keeps weights, curves and pictures.",
-    "anomaly_sources": "Pasted into good images as made-up defects. Or type a folder of textures below the datasets'.",
+    "anomaly_sources": "Pasted into good images as anomalies. Or type a folder of textures below the datasets'.",
     "reconstructive_width": "Channels at full resolution, 128 in the original. Twice as wide takes up to 4 × as long.",
     "discriminative_width": "The same for the network that draws the anomaly map; 64 in the original.",
     "crop_size": f"{MEANING['crop_size'].split('. ')[0]}. 0: whole images.",
@@ -51,7 +53,7 @@ def ask_for_training(launcher: Launcher, folders: Sequence[Path]) -> TrainConfig
     """Draw the form and return what to train once somebody presses Start, None before that."""
     st.header("Train a network")
     st.markdown(
-        "It learns to repaint good images and to find defects that are made up for it. Only **good** images are needed."
+        "It learns to reconstruct good images and to find synthetic anomalies in them. Only **good** images are needed."
     )
     values, dataset = _ask(launcher, folders)
     name = st.session_state["train_name"].strip()
@@ -91,22 +93,22 @@ def _ask(launcher: Launcher, folders: Sequence[Path]) -> tuple[dict[str, Any], D
         )
         default = _DEFAULTS | first_try()
         _name_field(launcher, folder)
-        st.markdown("#### How it is judged")
-        judged = _row(
+        st.markdown("#### How it is evaluated")
+        evaluated = _row(
             ("validation_share", "Validation share", default["validation_share"]),
             ("test_every", "Test every", default["test_every"]),
         )
     with right:
         st.markdown("#### How large")
         sizes = _row(
-            ("reconstructive_width", "Width of the repainting network", default["widths"][0]),
-            ("discriminative_width", "Width of the judging network", default["widths"][1]),
+            ("reconstructive_width", "Width of the reconstructive network", default["widths"][0]),
+            ("discriminative_width", "Width of the discriminative network", default["widths"][1]),
         )
         sizes |= _row(
             ("crop_size", "Crop size", default["crop_size"]), ("batch_size", "Batch size", default["batch_size"])
         )
         st.markdown("#### How long")
-        pace = _row(
+        length = _row(
             ("epochs", "Epochs", default["epochs"]),
             ("learning_rate", "Learning rate", default["learning_rate"]),
         )
@@ -120,7 +122,7 @@ def _ask(launcher: Launcher, folders: Sequence[Path]) -> tuple[dict[str, Any], D
         "widths": widths,
         "crop_size": crop_size,
         "schedule": schedule,
-        **(judged | sizes | pace | more),
+        **(evaluated | sizes | length | more),
     }, dataset
 
 
@@ -167,7 +169,7 @@ def _ask_losses(default: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ask_defects(default: dict[str, Any]) -> dict[str, Any]:
-    st.markdown("##### Made-up defects")
+    st.markdown("##### Synthetic anomalies")
     return {
         "clean_share": _number("clean_share", "Clean share", default["clean_share"]),
         "rotate_share": _number("rotate_share", "Rotated share", default["rotate_share"]),
@@ -246,7 +248,7 @@ def _last_two(name: str) -> str:
     return "/".join(Path(name).parts[-2:])
 
 
-def _explained(name: str, value: Any) -> Any:
+def _explained(name: str, value: Value) -> Value:
     st.caption(MEANING[name])
     return value
 
@@ -320,7 +322,7 @@ def _render_estimate(config: TrainConfig, images: int, asked: bool) -> None:
     whole = seconds * steps_per_epoch(config, images) * config.epochs
     st.info(
         f"A step took {seconds:.2g} s just now, so {literal(counted(config.epochs, 'epoch'))} will take "
-        f"{literal(duration(whole))}. Judging comes on top; so does waiting in line.",
+        f"{literal(duration(whole))}. Evaluation comes on top; so does waiting in line.",
         icon=":material/timer:",
     )
 

@@ -20,7 +20,7 @@ from pages._ui.common.escaping import literal, visible
 from pages._ui.frame.paths import short_name
 from pages._ui.train.charts import render_curves, render_newest_pictures
 
-_LOOK = {
+_BADGES = {
     Stage.WAITING: (":material/hourglass_top:", "blue"),
     Stage.TRAINING: (":material/model_training:", "green"),
     Stage.FINISHED: (":material/check_circle:", "green"),
@@ -63,7 +63,7 @@ def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: Stage)
     standing = launcher.standing(name)
     if standing.stage is not drawn_for:
         st.rerun()
-    icon, colour = _LOOK[standing.stage]
+    icon, colour = _BADGES[standing.stage]
     folder = launcher.runs / name
     st.header(f"{literal(name)} :{colour}-badge[{icon} {standing.stage.value}]")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -74,7 +74,7 @@ def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: Stage)
     if standing.stage is Stage.WAITING:
         _render_waiting(launcher, standing, config)
     else:
-        st.progress(progress.share, literal(_spoken_progress(progress, standing, folder)))
+        st.progress(progress.share, literal(_progress_text(progress, standing, folder)))
     if standing.said:
         box = st.error if standing.stage is Stage.FAILED else st.info
         box(literal(standing.said), icon=icon)
@@ -126,9 +126,9 @@ def _render_waiting(launcher: Launcher, standing: Standing, config: TrainConfig)
 
 def _render_ways_on(folder: Path, config: TrainConfig) -> None:
     newest = max(folder.glob("checkpoints/epoch_*.safetensors"), default=None)
-    places = {"checkpoint": short_name(newest)} if newest else {}
+    url_params = {"checkpoint": short_name(newest)} if newest else {}
     if config.data in library.dataset_folders():
-        places["dataset"] = short_name(config.data)
+        url_params["dataset"] = short_name(config.data)
     # Links, not buttons that switch the page: this runs by itself every second, and a run that was asked for before the
     # switch and comes after it would leave the next page blank.
     st.page_link(
@@ -137,7 +137,7 @@ def _render_ways_on(folder: Path, config: TrainConfig) -> None:
         icon=":material/image_search:",
         help="With the newest checkpoint.",
         disabled=newest is None,
-        query_params=places,
+        query_params=url_params,
     )
     st.page_link(
         "pages/3_Epochs.py",
@@ -164,7 +164,7 @@ def _images(config: TrainConfig) -> int | None:
         return None
 
 
-def _spoken_progress(progress: Progress, standing: Standing, folder: Path) -> str:
+def _progress_text(progress: Progress, standing: Standing, folder: Path) -> str:
     if standing.stage is Stage.TRAINING and not (folder / "steps.csv").exists():
         return "Starting: reading the images …"
     text = f"{progress.done:,} of {progress.epochs:,} epochs"

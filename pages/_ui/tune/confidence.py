@@ -1,4 +1,4 @@
-"""How far the figures can be trusted: intervals, a half to tune on and one to check on, raw and normalised values."""
+"""How far the metrics can be trusted: intervals, a half to tune on and one to check on, raw and normalised values."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def render_confidence(card: Card, tuning: TuningSet, settings: TunerSettings) ->
     if tuning.unlabelled:
         st.caption(f"{tuning.unlabelled:,} images have no label and are left out.")
     _render_thresholds(card, tuning, settings)
-    with st.expander("How far to trust these figures", icon=":material/query_stats:"):
+    with st.expander("How far to trust these metrics", icon=":material/query_stats:"):
         scores, labels, stops = trial_at(tuning, settings)
         st.markdown(
             "**95 % intervals** by bootstrap over the images, at the setting as it stands. They do not know that the "
@@ -49,7 +49,7 @@ def _render_thresholds(card: Card, tuning: TuningSet, settings: TunerSettings) -
             normal = normalised_pixel(float(threshold), card.calibration)
             shown = "undefined (no range in the file)" if normal is None else f"{normal:.4f}"
             parts.append(f"{name} above raw {float(threshold):.4f} = normalised {shown}")
-    st.caption(f"anomalib's calibration: {'; '.join(parts)}. Sliders and figures work on raw values.")
+    st.caption(f"anomalib's calibration: {'; '.join(parts)}. Sliders and metrics work on raw values.")
     if raw_sensitivity(0.5, card.calibration) is None:
         return
     with st.expander("Set the threshold as anomalib normalises it", icon=":material/swap_horiz:"):
@@ -74,11 +74,11 @@ def counts_at(scores: np.ndarray, labels: np.ndarray, threshold: np.floating | f
 def _intervals(scores: np.ndarray, labels: np.ndarray, settings: TunerSettings) -> pd.DataFrame:
     counts = counts_at(scores, labels, settings.threshold)
     named = {"F1": "f1", "Precision": "precision", "Recall": "recall", "False-alarm rate": "false_alarm_rate"}
-    rows = [(name, getattr(counts, figure), bootstrap_counts(counts, figure)) for name, figure in named.items()]
+    rows = [(name, getattr(counts, metric), bootstrap_counts(counts, metric)) for name, metric in named.items()]
     rows.append(("AUROC", image_auroc(scores, labels), bootstrap_auroc(scores, labels)))
     return pd.DataFrame(
-        [{"Image figure": name, "Value": _number(value), "95 % interval": _range(one)} for name, value, one in rows]
-    ).set_index("Image figure")
+        [{"Image metric": name, "Value": _number(value), "95 % interval": _range(one)} for name, value, one in rows]
+    ).set_index("Image metric")
 
 
 def _render_halves(tuning: TuningSet, scores: np.ndarray, labels: np.ndarray, stops: np.ndarray) -> None:

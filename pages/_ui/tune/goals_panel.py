@@ -51,7 +51,7 @@ Trial = tuple[np.ndarray, np.ndarray, np.ndarray]  # scores, labels, stops
 
 
 def trial_at(tuning: TuningSet, settings: TunerSettings) -> Trial:
-    """Return scores, labels and stops at the settled kernel size and minimum area."""
+    """Return postprocessed scores, labels and stops at the settled kernel size and minimum area."""
     grid = tuning.grid
     scores = grid.postprocessed_scores(settings.kernel_size, grid.nearest_area(settings.min_area))
     return scores, grid.image_labels, grid.sensitivities

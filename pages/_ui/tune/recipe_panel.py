@@ -19,17 +19,17 @@ from pages._ui.common.escaping import code, literal
 from pages._ui.components.tuner import TunerSettings
 from pages._ui.frame.shell import Workspace
 from pages._ui.tune.goals_panel import take_over
-from pages._ui.tune.tune_data import Scored
+from pages._ui.tune.tune_data import TuneData
 
 
-def render_recipe(workspace: Workspace, scored: Scored, settings: TunerSettings) -> None:
+def render_recipe(workspace: Workspace, data: TuneData, settings: TunerSettings) -> None:
     """Draw the downloads of the settled setting, and the way back from a recipe's file."""
     predictor = workspace.predictor
-    recipe = _recipe(workspace, scored, settings)
-    stem = re.sub(r"[^\w.-]+", "_", "_".join(scored.dataset.root.parts[-2:]))
+    recipe = _recipe(workspace, data, settings)
+    stem = re.sub(r"[^\w.-]+", "_", "_".join(data.dataset.root.parts[-2:]))
 
     def report() -> Report:
-        return _report(recipe, predictor, scored)
+        return _report(recipe, predictor, data)
 
     def masks() -> bytes:
         buffer = io.BytesIO()
@@ -93,25 +93,25 @@ def _render_open(predictor: Predictor, settings: TunerSettings) -> None:
         st.button("Use this recipe", on_click=take_over(wanted), key="use_recipe")
 
 
-def _recipe(workspace: Workspace, scored: Scored, settings: TunerSettings) -> Recipe:
+def _recipe(workspace: Workspace, data: TuneData, settings: TunerSettings) -> Recipe:
     predictor = workspace.predictor
     return Recipe.of(
         predictor.card,
         settings.post_process,
         Computation(device=predictor.device.type, asked=workspace.asked_precision, precision=predictor.precision),
         unsure_sensitivity=max(settings.sensitivity, settings.unsure_sensitivity) if settings.zones else None,
-        measured=(_measured(scored, settings),),
+        measured=(_measured(data, settings),),
     )
 
 
-def _measured(scored: Scored, settings: TunerSettings) -> Measured:
-    tuning, grid = scored.tuning, scored.tuning.grid
+def _measured(data: TuneData, settings: TunerSettings) -> Measured:
+    tuning, grid = data.tuning, data.tuning.grid
     area = grid.nearest_area(settings.min_area)
     outcome = grid.at(grid.nearest(settings.sensitivity), settings.kernel_size, area)
     ranked = tuning.metrics[grid.kernel_sizes.index(settings.kernel_size)]
     scores, labels = grid.postprocessed_scores(settings.kernel_size, area), grid.image_labels
     intervals = {"image_f1": bootstrap_counts(outcome.image, "f1"), "image_auroc": bootstrap_auroc(scores, labels)}
-    figures: dict[str, float | None] = {
+    metrics: dict[str, float | None] = {
         "image_f1": outcome.image.f1,
         "image_precision": outcome.image.precision,
         "image_recall": outcome.image.recall,
@@ -127,21 +127,21 @@ def _measured(scored: Scored, settings: TunerSettings) -> Measured:
         "false_blobs": outcome.false_blobs,
     }
     for name, interval in intervals.items():
-        figures |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+        metrics |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
     return Measured(
-        dataset="/".join(scored.dataset.root.parts[-2:]),
+        dataset="/".join(data.dataset.root.parts[-2:]),
         good=int((~labels).sum()),
         defect=int(labels.sum()),
         unlabelled=tuning.unlabelled,
         dataset_digest=tuning.key,
         tuned_on_these=True,
         mask_downscaling=tuning.mask_downscaling,
-        figures=figures,
+        figures=metrics,
     )
 
 
-def _report(recipe: Recipe, predictor: Predictor, scored: Scored) -> Report:
-    maps, post_process = scored.scored.maps, recipe.post_process
+def _report(recipe: Recipe, predictor: Predictor, data: TuneData) -> Report:
+    maps, post_process = data.scored.maps, recipe.post_process
     images = tuple(
         ReportImage(
             sample.name,
@@ -150,13 +150,13 @@ def _report(recipe: Recipe, predictor: Predictor, scored: Scored) -> Report:
             float(score),
             float(postprocessed_score(maps[row], recipe.kernel_size, recipe.min_area)),
         )
-        for row, (sample, score) in enumerate(zip(scored.scored.samples, scored.scored.scores, strict=True))
+        for row, (sample, score) in enumerate(zip(data.scored.samples, data.scored.scores, strict=True))
     )
     return Report(
         recipe,
         predictor.card,
         images,
-        thumbnail=lambda index: thumbnail(scored.scored.samples[index].path, 160),
+        thumbnail=lambda index: thumbnail(data.scored.samples[index].path, 160),
         mask=lambda index: post_process.apply(maps[index]),
-        warnings=(*cautions(scored.tuning.grid.image_labels), *scored.scored.problems),
+        warnings=(*cautions(data.tuning.grid.image_labels), *data.scored.problems),
     )

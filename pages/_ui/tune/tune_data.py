@@ -13,7 +13,7 @@ from draem_core.inference import Predictor
 from draem_core.scoring import ScoredDataset, score_dataset, score_key
 from pages._ui.common import library
 from pages._ui.common.escaping import literal
-from pages._ui.common.jobs import Job, Jobs, Progress
+from pages._ui.common.jobs import Job, JobProgress, Jobs
 from pages._ui.components.tuner import Entry, pack
 from pages._ui.frame.paths import score_folder
 from pages._ui.frame.shell import Workspace
@@ -26,7 +26,7 @@ _GLANCE = 0.6  # s that a page waits before it shows progress: unchanged results
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class TuneData:
     """A scored dataset, its counts, and what the tuner shows of them."""
 
     dataset: Dataset
@@ -36,11 +36,11 @@ class Scored:
 
 
 @st.cache_resource(show_spinner=False)
-def _jobs() -> Jobs[Scored]:
+def _jobs() -> Jobs[TuneData]:
     return Jobs()
 
 
-def scored_dataset(workspace: Workspace) -> Scored | None:
+def load_tune_data(workspace: Workspace) -> TuneData | None:
     """Return the workspace's dataset, scored; None while the work goes on or after saying what to do."""
     dataset, predictor = workspace.dataset, workspace.predictor
     assert dataset is not None
@@ -70,18 +70,18 @@ def scored_dataset(workspace: Workspace) -> Scored | None:
     return job.result
 
 
-def _render_mask_downscaling(scored: Scored) -> None:
-    """Offer the rule by which masks come to the map's grid, with both rules' figures; nothing where they agree."""
-    metrics = scored.scored.metrics
+def _render_mask_downscaling(data: TuneData) -> None:
+    """Offer the rule by which masks come to the map's grid, with both rules' metrics; nothing where they agree."""
+    metrics = data.scored.metrics
     other = metrics["other_mask_downscaling"]
     if other is None:
         return
-    figures = {metrics["mask_downscaling"]: metrics, other["rule"]: other}
+    by_rule = {metrics["mask_downscaling"]: metrics, other["rule"]: other}
     left, right = st.columns([2, 5], vertical_alignment="center")
     left.selectbox(
         "Masks on the map's grid",
         MASK_DOWNSCALINGS,
-        MASK_DOWNSCALINGS.index(scored.tuning.mask_downscaling),
+        MASK_DOWNSCALINGS.index(data.tuning.mask_downscaling),
         format_func=lambda rule: _DOWNSCALING_NAMES[rule],
         key="mask_downscaling",
         on_change=_take_over_downscaling,
@@ -92,7 +92,7 @@ def _render_mask_downscaling(scored: Scored) -> None:
         f"{_DOWNSCALING_NAMES[rule]}: pixel AUROC {_number(row['pixel_auroc'])}, AP {_number(row['pixel_ap'])}, "
         f"F1max {_number(row['pixel_f1max'])}, AUPRO {_number(row['aupro'])}"
         for rule in MASK_DOWNSCALINGS
-        for row in (figures[rule],)
+        for row in (by_rule[rule],)
     ]
     right.caption(literal("By " + "; by ".join(lines) + " (raw maps, no opening)."))
 
@@ -116,10 +116,10 @@ def _asked_to_start(dataset: Dataset) -> bool:
 
 def _work(
     predictor: Predictor, dataset: Dataset, key: str, downscaling: MaskDownscaling
-) -> Callable[[Progress], Scored]:
+) -> Callable[[JobProgress], TuneData]:
     folder = score_folder() / key
 
-    def work(progress: Progress) -> Scored:
+    def work(progress: JobProgress) -> TuneData:
         stop = progress.is_cancelled
         scored = score_dataset(
             predictor, dataset, folder, on_progress=progress.begin("Running the network"), cancelled=stop
@@ -135,13 +135,13 @@ def _work(
         title = "/".join(dataset.root.parts[-2:])
         reason = scored.metrics["undefined"].get("pixel", "")
         payload = pack(title, tuning.grid, tuning.metrics, entries, tuning.key, pixel_reason=reason)
-        return Scored(dataset, scored, tuning, payload)
+        return TuneData(dataset, scored, tuning, payload)
 
     return work
 
 
 @st.fragment(run_every=0.5)
-def _watch(job: Job[Scored]) -> None:
+def _watch(job: Job[TuneData]) -> None:
     """Show how far the work is; the whole page runs again when it has ended."""
     if job.wait(0):
         st.rerun()

@@ -12,12 +12,12 @@ export default function ({ data, parentElement }) {
   root.querySelector("[data-slot=plot]").replaceChildren(plot(data));
 }
 
-function plot({ bars, ends, bar_words: barWords, median, present, words, told: spoken }) {
+function plot({ bars, ends, bar_words: barWords, median, present, words, told: ariaLabel }) {
   const { width, height, left, right, top, bottom } = PLOT;
   const most = Math.max(...bars);
   const x = (share) => left + (width - left - right) * Math.min(1, share / ends.at(-1));
   const y = (count) => height - bottom - (height - top - bottom) * (count / most);
-  const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": spoken });
+  const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": ariaLabel });
   bars.forEach((count, i) => {
     const bar = svg("rect", { class: "area", x: x(ends[i]) + 1, y: y(count), height: y(0) - y(count), rx: 1 });
     bar.setAttribute("width", x(ends[i + 1]) - x(ends[i]) - 2);

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from draem_core.evaluation.settings_grid import EVEN_STOPS, KERNEL_SIZES, LOGIT_SPAN, LOGIT_STOPS, MIN_AREAS
+from draem_core.evaluation.settings_grid import EVEN_STOPS, LOGIT_SPAN, LOGIT_STOPS, MIN_AREAS
+from draem_core.sweep import KERNEL_SIZES
 from pages._ui.components.shared.payload import pack
 
 SLIDERS = pack(

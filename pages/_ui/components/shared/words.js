@@ -11,7 +11,7 @@ export function filled(template, values) {
 }
 
 /**
- * Put words where the HTML names them: data-text is content, data-hint the tooltip, data-spoken for screen readers.
+ * Put words where the HTML names them: data-text is content, data-hint the tooltip, data-aria-label for screen readers.
  *
  * @param {any} root an element
  * @param {Record<string, string>} words
@@ -19,5 +19,5 @@ export function filled(template, values) {
 export function showWords(root, words) {
   for (const one of root.querySelectorAll("[data-text]")) one.textContent = words[one.dataset.text];
   for (const one of root.querySelectorAll("[data-hint]")) one.title = words[one.dataset.hint];
-  for (const one of root.querySelectorAll("[data-spoken]")) one.setAttribute("aria-label", words[one.dataset.spoken]);
+  for (const one of root.querySelectorAll("[data-aria-label]")) one.setAttribute("aria-label", words[one.dataset.ariaLabel]);
 }

@@ -47,13 +47,13 @@ def order(settings: SyntheticSettings) -> None:
     st.session_state[_SHOWN] = settings
 
 
-def synthetic(view: SyntheticView, places: dict[str, str]) -> None:
+def synthetic(view: SyntheticView, url_params: dict[str, str]) -> None:
     """Put what ``view`` shows into the address and mount the component on it.
 
     In this order: the browser answers a picture at once, and its answer brings the address along as it then is.
     """
     st.session_state[_SHOWN] = st.session_state[_WRITTEN] = view.settings
-    show_settings(places, view.settings, view.settings.rule)
+    show_settings(url_params, view.settings, view.settings.rule)
     payload = pack(view, st.session_state[_REVISION], _answer().get("click", 0))
     _mount(key=_KEY, data=payload, on_answer_change=_ignore)
 

@@ -177,14 +177,16 @@ def _scale_control(settings: SyntheticSettings, name: str, value: int) -> Contro
 
 def _noise_indices(noise: Tensor) -> np.ndarray:
     """Return (H, W) uint8 indices into the noise's colours, which run from −1 to 1."""
-    return np.clip((noise.numpy() + 1) * 128, 0, 255).astype(np.uint8)
+    indices: np.ndarray = np.clip((noise.numpy() + 1) * 128, 0, 255).astype(np.uint8)
+    return indices
 
 
 def _cut(noise: Tensor, mask: np.ndarray) -> np.ndarray:
     """Return the noise in its colours, faded where the mask is not."""
     colours = scale_colours(NOISE_COLOURS)[_noise_indices(noise)]
     faded = (_FADED * colours + (1 - _FADED) * _GREY).astype(np.uint8)
-    return np.where(mask[..., None], colours, faded)
+    cut: np.ndarray = np.where(mask[..., None], colours, faded)
+    return cut
 
 
 def _strengths(change: Change) -> tuple[str, ...]:
