@@ -16,14 +16,14 @@ from draem_core.training.config import TrainConfig
 from draem_core.training.reports import STEP_COLUMNS
 
 _TAIL = 64 * 1024  # bytes, some 600 steps
-_PACE_OF = 5  # epochs
+_TIMED_EPOCHS = 5  # epochs
 
 
 @dataclass(frozen=True)
 class Progress:
     """``done`` epochs of ``epochs`` are finished; the next one is at ``step`` of ``steps`` (None: not known yet).
 
-    seconds_left: an estimate with validation and tests; None before there is a pace.
+    seconds_left: an estimate with validation and tests; None before a step was timed.
     """
 
     done: int
@@ -90,12 +90,12 @@ def _seconds_left(folder: Path, config: TrainConfig, done: int, step: int, steps
 
 def _seconds_per_epoch(folder: Path) -> float | None:
     """Return the wall time from one epoch's probe pictures to the next one's; the median is blind to a pause."""
-    sheets = sorted((folder / "probes").glob("epoch_*_map.png"))[-_PACE_OF - 1 :]
+    sheets = sorted((folder / "probes").glob("epoch_*_map.png"))[-_TIMED_EPOCHS - 1 :]
     times = [_modified(sheet) for sheet in sheets]
     gaps = [after - before for before, after in pairwise(times)]
     if gaps:
         return median(gaps)
-    seconds = [row["seconds"] for row in read_history(folder)[-_PACE_OF:]]
+    seconds = [row["seconds"] for row in read_history(folder)[-_TIMED_EPOCHS:]]
     return median(one for one in seconds if one is not None) if seconds else None
 
 

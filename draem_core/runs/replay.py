@@ -22,7 +22,7 @@ from draem_core.data.images import read_image
 from draem_core.errors import DatasetError, ImageError
 from draem_core.inference import Predictor, network_input
 from draem_core.report.cells import table_csv
-from draem_core.launch.run_lock import alone_in
+from draem_core.launch.run_lock import run_lock
 from draem_core.training.labelled import LabelledImages, few_of_each_kind
 from draem_core.training.layers import counting_live_channels, weight_spread
 from draem_core.runs.probes import choose, figures_of_probe
@@ -73,12 +73,12 @@ def review_from_checkpoints(
     if not found:
         raise RunFolderError(f"{folder} holds no checkpoint with an epoch number in its name, such as epoch_0014.ckpt.")
     samples, pictures = _readable(dataset, probes)
-    with alone_in(out):
+    with run_lock(out):
         run = RunFolder(out)
         done = _already_done(out, found)
         described = {"environment": environment(), "notes": notes, "source": str(folder), "dataset": str(dataset.root)}
         write_atomically(out / "config.json", json.dumps(described, indent=2).encode())
-        journals = run.journals(done[-1]["epoch"] if done else 0)
+        logs = run.logs(done[-1]["epoch"] if done else 0)
         for epoch, path in sorted(found.items())[len(done) :]:
             checkpoint = load_checkpoint(path)
             look = look_at(checkpoint, Predictor(checkpoint, device=device), pictures)
@@ -87,8 +87,8 @@ def review_from_checkpoints(
             reconstructions = _stacked([one.reconstruction for one in look.predictions]).permute(0, 3, 1, 2)
             maps = _stacked([one.anomaly_map for one in look.predictions])
             run.probes.save_epoch(epoch, reconstructions, maps, probe_side)
-            journals.probes.append((epoch, *row) for row in figures_of_predictions(look.predictions))
-            journals.layers.append((epoch, layer, spread, None, live) for layer, spread, live in look.layers)
+            logs.probes.append((epoch, *row) for row in figures_of_predictions(look.predictions))
+            logs.layers.append((epoch, layer, spread, None, live) for layer, spread, live in look.layers)
             done.append(
                 {"epoch": epoch, "file": path.relative_to(folder).as_posix(), "fingerprint": _fingerprint(path)}
             )

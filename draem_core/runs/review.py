@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from draem_core import metrics as figures
 from draem_core.data.wording import is_text
 from draem_core.training.config import ConfigError, TrainConfig, recorded_config
-from draem_core.runs.csv_log import read_journal
+from draem_core.runs.csv_log import read_csv_log
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.runs.probes import PROBE_COLUMNS, ProbeStore
@@ -131,7 +131,7 @@ def load_review(path: Path) -> Review:
         described = _described(path / "config.json")
         config = recorded_config(described["config"]) if described.get("config") else None
         dataset = config.data if config else described.get("dataset")
-        probe_figures = read_journal(path / "probes.csv", PROBE_COLUMNS)
+        probe_figures = read_csv_log(path / "probes.csv", PROBE_COLUMNS)
         shown = set(folder.probes.epochs()) | set(probe_figures["epoch"].astype(int))
         probes, epochs, lost = _pictured(folder.probes, shown & set(table["epoch"].astype(int)))
         return Review(
@@ -140,8 +140,8 @@ def load_review(path: Path) -> Review:
             config=config,
             environment=described.get("environment", {}),
             metrics=table,
-            steps=read_journal(path / "steps.csv", STEP_COLUMNS),
-            layers=read_journal(path / "layers.csv", LAYER_COLUMNS),
+            steps=read_csv_log(path / "steps.csv", STEP_COLUMNS),
+            layers=read_csv_log(path / "layers.csv", LAYER_COLUMNS),
             probe_figures=probe_figures,
             probes=probes,
             epochs=epochs,

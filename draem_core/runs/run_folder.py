@@ -20,7 +20,7 @@ from draem_core.inference.devices import describe_machine
 from draem_core.methods.draem import Draem
 from draem_core.report.cells import table_csv
 from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
-from draem_core.runs.csv_log import Journal, RunFolderError, gone
+from draem_core.runs.csv_log import CsvLog, RunFolderError, gone
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.runs.probes import PROBE_COLUMNS, ProbeStore
 from draem_core.runs.progress import read_history, read_newest_steps
@@ -35,7 +35,7 @@ _MAY_CHANGE = {
 }
 
 
-__all__ = ["Journals", "RunFolder", "RunFolderError", "environment"]
+__all__ = ["CsvLogs", "RunFolder", "RunFolderError", "environment"]
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,12 @@ class RunFolder:
                 "or train with --start-from its newest checkpoint into another --out."
             ) from error
 
-    def journals(self, finished_epochs: int, steps: int = 0) -> "Journals":
+    def logs(self, finished_epochs: int, steps: int = 0) -> "CsvLogs":
         """Return the files that grow row by row, cut off behind the last finished epoch and ``steps`` of the next."""
-        return Journals(
-            steps=Journal(self.path / "steps.csv", STEP_COLUMNS, finished_epochs, steps),
-            layers=Journal(self.path / "layers.csv", LAYER_COLUMNS, finished_epochs),
-            probes=Journal(self.path / "probes.csv", PROBE_COLUMNS, finished_epochs),
+        return CsvLogs(
+            steps=CsvLog(self.path / "steps.csv", STEP_COLUMNS, finished_epochs, steps),
+            layers=CsvLog(self.path / "layers.csv", LAYER_COLUMNS, finished_epochs),
+            probes=CsvLog(self.path / "probes.csv", PROBE_COLUMNS, finished_epochs),
         )
 
     def save_epoch(self, model: Draem, card: Card, state: dict[str, Any], config: TrainConfig) -> Path:
@@ -195,12 +195,12 @@ class RunFolder:
 
 
 @dataclass(frozen=True)
-class Journals:
+class CsvLogs:
     """The files of a run that grow row by row."""
 
-    steps: Journal
-    layers: Journal
-    probes: Journal
+    steps: CsvLog
+    layers: CsvLog
+    probes: CsvLog
 
 
 def environment() -> dict[str, str]:

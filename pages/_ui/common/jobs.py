@@ -46,7 +46,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the phase ends at its present pace; None before there is a pace."""
+        """Seconds until the phase ends at its present speed; None before a step was timed."""
         fresh = self.done - self.began_with
         if fresh <= 0:
             return None
