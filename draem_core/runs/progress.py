@@ -20,7 +20,7 @@ _TIMED_EPOCHS = 5  # epochs
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """``done`` epochs of ``epochs`` are finished; the next one is at ``step`` of ``steps`` (None: not known yet).
 
     seconds_left: an estimate with validation and tests; None before a step was timed.
@@ -45,13 +45,13 @@ def steps_per_epoch(config: TrainConfig, images: int) -> int:
     return math.ceil(len(kept) / config.batch_size)
 
 
-def read_progress(folder: Path, config: TrainConfig, images: int | None) -> Progress:
+def read_progress(folder: Path, config: TrainConfig, images: int | None) -> RunProgress:
     """Return how far the run in ``folder`` is; ``images``: the good training images, where they are known."""
     done = len(read_history(folder))
     steps = steps_per_epoch(config, images) if images else None
     newest = read_newest_steps(folder)
     step = int(newest["step"].iloc[-1]) if len(newest) and int(newest["epoch"].iloc[-1]) == done + 1 else 0
-    return Progress(done, config.epochs, step, steps, _seconds_left(folder, config, done, step, steps))
+    return RunProgress(done, config.epochs, step, steps, _seconds_left(folder, config, done, step, steps))
 
 
 def read_history(folder: Path) -> list[Mapping[str, float | None]]:

@@ -13,7 +13,7 @@ from draem_core.training.config import TrainConfig
 from draem_core.training.evaluation import run_over
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.layers import counting_live_channels, weight_spread
-from draem_core.runs.probes import choose_probes, figures_of_probe
+from draem_core.runs.probes import choose_probes, probe_metrics
 from draem_core.training.reports import StepReport
 from draem_core.runs.run_folder import RunFolder
 
@@ -62,6 +62,6 @@ class RunRecorder:
         images, reconstructions, maps = (torch.cat(parts).cpu() for parts in zip(*shown, strict=True))
         self._folder.probes.save_epoch(epoch, reconstructions, maps, self._config.probe_side)
         self._logs.probes.append(
-            (epoch, index, *figures_of_probe(*pictures))
+            (epoch, index, *probe_metrics(*pictures))
             for index, pictures in enumerate(zip(images, reconstructions, maps, strict=True))
         )

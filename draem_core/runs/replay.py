@@ -25,7 +25,7 @@ from draem_core.report.cells import table_csv
 from draem_core.launch.run_lock import run_lock
 from draem_core.training.labelled import LabelledImages, few_of_each_kind
 from draem_core.training.layers import counting_live_channels, weight_spread
-from draem_core.runs.probes import choose, figures_of_probe
+from draem_core.runs.probes import choose, probe_metrics
 from draem_core.runs.review import Review, load_review
 from draem_core.runs.run_folder import RunFolder, RunFolderError, environment
 from draem_core.types import Prediction
@@ -36,7 +36,7 @@ LIVE_IMAGES = 4  # enough to tell a silent channel; each costs a float32 pass
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class ProbeView:
     """What a checkpoint makes of a few pictures: a prediction of each, and (layer, std, live_share) of each layer."""
 
     predictions: tuple[Prediction, ...]
@@ -81,14 +81,14 @@ def review_from_checkpoints(
         logs = run.logs(done[-1]["epoch"] if done else 0)
         for epoch, path in sorted(found.items())[len(done) :]:
             checkpoint = load_checkpoint(path)
-            look = look_at(checkpoint, Predictor(checkpoint, device=device), pictures)
+            view = probe_checkpoint(checkpoint, Predictor(checkpoint, device=device), pictures)
             if not done:
-                run.probes.save_originals(_probes(samples, look.predictions))
-            reconstructions = _stacked([one.reconstruction for one in look.predictions]).permute(0, 3, 1, 2)
-            maps = _stacked([one.anomaly_map for one in look.predictions])
+                run.probes.save_originals(_probes(samples, view.predictions))
+            reconstructions = _stacked([one.reconstruction for one in view.predictions]).permute(0, 3, 1, 2)
+            maps = _stacked([one.anomaly_map for one in view.predictions])
             run.probes.save_epoch(epoch, reconstructions, maps, probe_side)
-            logs.probes.append((epoch, *row) for row in figures_of_predictions(look.predictions))
-            logs.layers.append((epoch, layer, spread, None, live) for layer, spread, live in look.layers)
+            logs.probes.append((epoch, *row) for row in prediction_metrics(view.predictions))
+            logs.layers.append((epoch, layer, spread, None, live) for layer, spread, live in view.layers)
             done.append(
                 {"epoch": epoch, "file": path.relative_to(folder).as_posix(), "fingerprint": _fingerprint(path)}
             )
@@ -98,25 +98,25 @@ def review_from_checkpoints(
     return load_review(out)
 
 
-def look_at(checkpoint: Checkpoint, predictor: Predictor, pictures: Sequence[np.ndarray]) -> Look:
+def probe_checkpoint(checkpoint: Checkpoint, predictor: Predictor, pictures: Sequence[np.ndarray]) -> ProbeView:
     """Run a checkpoint over pictures, (H, W, 3) uint8 RGB each of any size."""
     predictions = tuple(predictor.predict_batch(pictures))
     with counting_live_channels(checkpoint.model) as live, torch.no_grad():
         for prediction in predictions[:LIVE_IMAGES]:
             checkpoint.model(network_input(checkpoint.card, prediction.image))
     spread = weight_spread(checkpoint.model)
-    return Look(
+    return ProbeView(
         predictions,
         tuple((name, std, float(live[name].float().mean()) if name in live else None) for name, std in spread.items()),
     )
 
 
-def figures_of_predictions(predictions: Sequence[Prediction]) -> list[tuple[float, ...]]:
+def prediction_metrics(predictions: Sequence[Prediction]) -> list[tuple[float, ...]]:
     """Return a row of ``PROBE_COLUMNS`` without the epoch for each prediction; the score is by the card's rule."""
     rows = []
     for index, one in enumerate(predictions):
         image, repaint = (torch.from_numpy(picture).permute(2, 0, 1) for picture in (one.image, one.reconstruction))
-        _, *rest = figures_of_probe(image, repaint, torch.from_numpy(one.anomaly_map))
+        _, *rest = probe_metrics(image, repaint, torch.from_numpy(one.anomaly_map))
         rows.append((index, one.image_score, *rest))
     return rows
 

@@ -28,7 +28,7 @@ from draem_core.training.reports import STEP_COLUMNS
 from draem_core.training.schedule import best_epochs, learning_rate
 from draem_core.types import Card
 
-# What may differ between a run and its resumption; the epochs only as ``_refuse_another_course`` allows
+# What may differ between a run and its resumption; the epochs only as ``_check_same_settings`` allows
 _MAY_CHANGE = {
     *("epochs", "out", "data", "anomaly_sources", "start_from", "device", "precision"),
     *("keep", "keep_best", "probes", "probe_side", "test_every", "patience"),
@@ -99,7 +99,7 @@ class RunFolder:
                 "Name another --out folder, or delete this one to start anew."
             )
         wanted = make_config(found.model_dump() | given)
-        self._refuse_another_course(wanted, found)
+        self._check_same_settings(wanted, found)
         return wanted
 
     def start(self, config: TrainConfig) -> dict[str, Any] | None:
@@ -166,7 +166,7 @@ class RunFolder:
             if old not in best:
                 old.unlink()
 
-    def _refuse_another_course(self, wanted: TrainConfig, found: TrainConfig) -> None:
+    def _check_same_settings(self, wanted: TrainConfig, found: TrainConfig) -> None:
         """Let a run become longer or shorter only where it then equals one that was of that length from the start."""
         if wanted.epochs == found.epochs:
             return

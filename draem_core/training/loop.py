@@ -165,7 +165,7 @@ class _Trainer:
         for step, batch in enumerate(itertools.islice(all_batches, progress.steps, None), start=progress.steps + 1):
             loss = self._loss(batch, generator)
             parts = distributed.all_reduce_sum(loss.parts) / distributed.size
-            _refuse_broken_loss(parts, epoch, step)
+            _check_loss(parts, epoch, step)
             norms = self._descend(loss, epoch, step)
             progress.add(parts, len(batch))
             clock.tick()
@@ -220,7 +220,7 @@ class _Trainer:
         whole = norm_of(norms)
         may_overflow = self.scaler.is_enabled() and self.scaler.get_scale() > SMALLEST_SCALE
         if not torch.isfinite(whole) and not may_overflow:
-            _refuse_broken_gradient(norms, epoch, step)
+            _check_gradient(norms, epoch, step)
         nn.utils.clip_grads_with_norm_(self.model.parameters(), GRADIENT_NORM_LIMIT, whole)
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -264,7 +264,7 @@ class _Trainer:
 _WAY_OUT = "The run folder keeps the last good epoch; start anew with a lower --learning-rate or --precision float32."
 
 
-def _refuse_broken_loss(parts: Tensor, epoch: int, step: int) -> None:
+def _check_loss(parts: Tensor, epoch: int, step: int) -> None:
     if torch.isfinite(parts).all():
         return
     broken = [name for name, part in zip(PARTS, parts[:-1], strict=True) if not torch.isfinite(part)]
@@ -272,7 +272,7 @@ def _refuse_broken_loss(parts: Tensor, epoch: int, step: int) -> None:
     raise TrainingError(f"The {named} is not finite at epoch {epoch}, step {step}. {_WAY_OUT}")
 
 
-def _refuse_broken_gradient(norms: dict[str, Tensor], epoch: int, step: int) -> None:
+def _check_gradient(norms: dict[str, Tensor], epoch: int, step: int) -> None:
     broken = [name for name, norm in norms.items() if not torch.isfinite(norm)]
     named = f"{broken[-1]} and {len(broken) - 1} more" if len(broken) > 1 else "".join(broken) or "all layers together"
     raise TrainingError(f"The gradient of {named} is not finite at epoch {epoch}, step {step}. {_WAY_OUT}")

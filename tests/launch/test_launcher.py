@@ -240,7 +240,7 @@ def test_the_device_that_is_waited_for() -> None:
 
 
 def write_run(folder: Path, epochs: int, steps: int, into: int, began: float = 1e3, step_seconds: float = 2.0) -> None:
-    """Write what a run of ``steps`` steps an epoch leaves that takes ``step_seconds`` each, 4 s to evaluate an epoch."""
+    """Write what a run of ``steps`` steps an epoch leaves that takes ``step_seconds`` each, 4 s an evaluation."""
     (folder / "probes").mkdir(parents=True)
     now, rows = began, []
     for epoch in range(1, epochs + 2):

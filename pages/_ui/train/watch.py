@@ -10,7 +10,7 @@ import streamlit as st
 from draem_core.durations import spoken_time
 from draem_core.errors import DraemError
 from draem_core.launch.launcher import Launcher, RunState, RunStatus, device_of
-from draem_core.runs.progress import Progress, read_history, read_progress
+from draem_core.runs.progress import RunProgress, read_history, read_progress
 from draem_core.runs.review import load_review
 from draem_core.training.config import TrainConfig
 from draem_core.training.validation import disagreement
@@ -164,7 +164,7 @@ def _images(config: TrainConfig) -> int | None:
         return None
 
 
-def _spoken_progress(progress: Progress, status: RunStatus, folder: Path) -> str:
+def _spoken_progress(progress: RunProgress, status: RunStatus, folder: Path) -> str:
     if status.state is RunState.TRAINING and not (folder / "steps.csv").exists():
         return "Starting: reading the images …"
     text = f"{progress.done:,} of {progress.epochs:,} epochs"

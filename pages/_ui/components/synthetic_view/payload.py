@@ -3,13 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
-from draem_core.synthesis.draws import CLEAN_SHARE
+from draem_core.synthesis.random_params import CLEAN_SHARE
 from draem_core.synthesis.sample import ROTATE_SHARE
 from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.components.shared import payload
 from pages._ui.components.synthetic_view.card import Card, as_picture, control, shape_and_range, signed
 from pages._ui.components.synthetic_view.network_cards import auroc_told, iou_told, network_cards
-from pages._ui.components.synthetic_view.piece_cards import piece_cards
+from pages._ui.components.synthetic_view.patch_cards import patch_cards
 from pages._ui.components.synthetic_view.pixel import follow
 from pages._ui.components.synthetic_view.settings import KINDS, MOST_SEED
 from pages._ui.components.synthetic_view.texture_cards import NOISE_COLOURS, mask_card, texture_cards
@@ -24,8 +24,8 @@ def cards_of(view: View) -> list[Card]:
     sample = view.sample
     if sample.texture is not None:
         made = texture_cards(view, sample.texture)
-    elif sample.piece is not None:
-        made = piece_cards(view, sample.piece)
+    elif sample.patch is not None:
+        made = patch_cards(view, sample.patch)
     else:
         unchanged = (text("synthetic.fact.unchanged"), shape_and_range(sample.corrupted))
         made = [mask_card(view, "clean"), Card("blend", "clean", as_picture(sample.corrupted), unchanged)]
@@ -47,7 +47,7 @@ def pack(view: View, revision: int, click: object) -> bytes:
         "by_hand": _by_hand(cards, view),
         "coin": _coin(view),
         "is_clean": view.sample.is_clean,
-        "hero": ["good", "paste" if view.sample.piece else "blend", "mask", "anomaly_map"],
+        "hero": ["good", "paste" if view.sample.patch else "blend", "mask", "anomaly_map"],
         "verdict": _verdict(view),
         "at": view.at,
         "pixel": follow(view),

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_args, get_type_hints
 
-from draem_core.synthesis.sample import Hand, Kind
+from draem_core.synthesis.sample import AnomalySource, SampleOverrides
 from pages._ui.components.shared.settings import LiveSettings, read_settings
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[AnomalySource, ...] = get_args(AnomalySource)
 FIRST_SEED = 17  # the page opens with a clear anomaly
 MOST_SEED = 2**31 - 1
 NONE = -1
@@ -28,7 +28,7 @@ class Choice:
     """
 
     seed: int = FIRST_SEED
-    kind: Kind = "texture"
+    kind: AnomalySource = "texture"
     textures: str = ""
     step: str = ""
     at_row: int = NONE
@@ -45,15 +45,15 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class SyntheticSettings(LiveSettings, Choice, Hand):
+class SyntheticSettings(LiveSettings, Choice, SampleOverrides):
     """All that a link to the page says: the mask's rule, what is looked at, and what was set by hand."""
 
     def __post_init__(self) -> None:
-        for part in (LiveSettings, Choice, Hand):
+        for part in (LiveSettings, Choice, SampleOverrides):
             part.__post_init__(self)
 
     @classmethod
-    def joined(cls, rule: LiveSettings, choice: Choice, hand: Hand) -> "SyntheticSettings":
+    def joined(cls, rule: LiveSettings, choice: Choice, hand: SampleOverrides) -> "SyntheticSettings":
         return cls(**vars(rule), **vars(choice), **vars(hand))
 
     @property
@@ -65,11 +65,11 @@ class SyntheticSettings(LiveSettings, Choice, Hand):
         return Choice(**_part(self, Choice))
 
     @property
-    def hand(self) -> Hand:
-        return Hand(**_part(self, Hand))
+    def hand(self) -> SampleOverrides:
+        return SampleOverrides(**_part(self, SampleOverrides))
 
 
-OWN_NAMES = frozenset(field.name for kind in (Choice, Hand) for field in fields(kind))
+OWN_NAMES = frozenset(field.name for kind in (Choice, SampleOverrides) for field in fields(kind))
 
 
 def read(values: Mapping[str, object], rule: LiveSettings) -> SyntheticSettings:
@@ -87,7 +87,7 @@ def read(values: Mapping[str, object], rule: LiveSettings) -> SyntheticSettings:
     return settings
 
 
-_HAND_TYPES: dict[str, type] = {name: get_args(hint)[0] for name, hint in get_type_hints(Hand).items()}
+_HAND_TYPES: dict[str, type] = {name: get_args(hint)[0] for name, hint in get_type_hints(SampleOverrides).items()}
 
 
 def _converted(value: object, kind: type) -> object:
