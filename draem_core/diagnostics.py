@@ -1,6 +1,6 @@
 """What is wrong with a training or a checkpoint, in words: each finding with its evidence and a next step.
 
-Reads figures alone (a review's tables, or those of a few pictures); silent about what is healthy. Opens no file.
+Reads numbers alone (a review's tables, or those of a few pictures); silent about what is healthy. Opens no file.
 """
 
 import math
@@ -14,12 +14,12 @@ import pandas as pd
 from draem_core.checkpoints import Checkpoint
 from draem_core.inference import Predictor
 from draem_core.runs.probes import PROBE_COLUMNS
-from draem_core.runs.replay import figures_of_predictions, look_at
+from draem_core.runs.replay import prediction_metrics, probe_checkpoint
 from draem_core.runs.review import Review
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.training.validation import disagreement
 
-Kind = Literal[
+FindingKind = Literal[
     "reconstruction_constant",
     "map_high_on_good",
     "map_low_everywhere",
@@ -48,13 +48,13 @@ SMOOTHED = 3  # epochs that are averaged before they count as worse
 class Finding:
     """One thing that is wrong: which, the figures that show it, what to do about it."""
 
-    kind: Kind
+    kind: FindingKind
     evidence: str
     next_step: str
 
 
 @dataclass(frozen=True, eq=False)
-class Figures:
+class Evidence:
     """What a diagnosis goes by; every table may be empty.
 
     probes: PROBE_COLUMNS and ``label`` (0 good, 1 anomalous, NaN unknown), one row an epoch and image.
@@ -68,11 +68,11 @@ class Figures:
     stopped: str | None = None
 
     @classmethod
-    def of_review(cls, review: Review, epoch: int | None = None) -> "Figures":
-        """Take a review's figures, as they stood after ``epoch`` (default: the last one)."""
+    def of_review(cls, review: Review, epoch: int | None = None) -> "Evidence":
+        """Take a review's evidence, as they stood after ``epoch`` (default: the last one)."""
         last = math.inf if epoch is None else epoch
         labels = dict(enumerate(review.probes.labels.astype(float))) if review.probes else {}
-        probes = review.probe_figures.assign(label=review.probe_figures["probe"].map(labels))
+        probes = review.probe_table.assign(label=review.probe_table["probe"].map(labels))
         newest = last >= review.metrics["epoch"].max()
         return cls(
             probes=probes[probes["epoch"] <= last],
@@ -88,31 +88,31 @@ class Figures:
         predictor: Predictor,
         pictures: Sequence[np.ndarray],
         labels: Sequence[int | None] | None = None,
-    ) -> "Figures":
+    ) -> "Evidence":
         """Run a checkpoint over a few pictures, (H, W, 3) uint8 RGB, and take what they show.
 
         Args:
             labels: 0 good, 1 anomalous, None unknown; without any, what needs labels is left undecided.
         """
-        look = look_at(checkpoint, predictor, pictures)
-        rows = [(0, *row) for row in figures_of_predictions(look.predictions)]
+        view = probe_checkpoint(checkpoint, predictor, pictures)
+        rows = [(0, *row) for row in prediction_metrics(view.predictions)]
         probes = pd.DataFrame(rows, columns=list(PROBE_COLUMNS))
         probes["label"] = [math.nan if label is None else float(label) for label in labels or [None] * len(rows)]
         layers = pd.DataFrame(
-            [(0, name, std, math.nan, live) for name, std, live in look.layers], columns=LAYER_COLUMNS
+            [(0, name, std, math.nan, live) for name, std, live in view.layers], columns=LAYER_COLUMNS
         )
         return cls(probes, layers, pd.DataFrame({"epoch": []}))
 
 
-def diagnose(subject: Figures | Review, epoch: int | None = None) -> tuple[Finding, ...]:
+def diagnose(subject: Evidence | Review, epoch: int | None = None) -> tuple[Finding, ...]:
     """Return what is wrong, the gravest first; nothing where all is well.
 
     Args:
         subject: a review, or figures of any origin.
         epoch: look at a review as it stood after this epoch; default: the last one.
     """
-    figures = Figures.of_review(subject, epoch) if isinstance(subject, Review) else subject
-    rules: tuple[Callable[[Figures], Finding | None], ...] = (
+    evidence = Evidence.of_review(subject, epoch) if isinstance(subject, Review) else subject
+    rules: tuple[Callable[[Evidence], Finding | None], ...] = (
         _diverged,
         _constant_reconstruction,
         _high_map_on_good,
@@ -121,11 +121,11 @@ def diagnose(subject: Figures | Review, epoch: int | None = None) -> tuple[Findi
         _overfitted,
         _misleading_validation,
     )
-    return tuple(finding for rule in rules if (finding := rule(figures)) is not None)
+    return tuple(finding for rule in rules if (finding := rule(evidence)) is not None)
 
 
-def _constant_reconstruction(figures: Figures) -> Finding | None:
-    rows = _latest(figures.probes)
+def _constant_reconstruction(evidence: Evidence) -> Finding | None:
+    rows = _latest(evidence.probes)
     rows = rows[rows["image_std"] > FLAT_IMAGE]
     if rows.empty or not (rows["reconstruction_std"] / rows["image_std"]).median() < CONSTANT_SHARE:
         return None
@@ -140,8 +140,8 @@ def _constant_reconstruction(figures: Figures) -> Finding | None:
     )
 
 
-def _high_map_on_good(figures: Figures) -> Finding | None:
-    rows = _latest(figures.probes)
+def _high_map_on_good(evidence: Evidence) -> Finding | None:
+    rows = _latest(evidence.probes)
     good = rows[rows["label"] == 0]
     if good.empty or not good["map_mean"].median() > HIGH_MEAN:
         return None
@@ -154,8 +154,8 @@ def _high_map_on_good(figures: Figures) -> Finding | None:
     )
 
 
-def _low_map_everywhere(figures: Figures) -> Finding | None:
-    rows = _latest(figures.probes)
+def _low_map_everywhere(evidence: Evidence) -> Finding | None:
+    rows = _latest(evidence.probes)
     defects = rows[rows["label"] == 1]
     if defects.empty or not defects["score"].max() < LOW_SCORE:
         return None
@@ -168,25 +168,25 @@ def _low_map_everywhere(figures: Figures) -> Finding | None:
     )
 
 
-def _diverged(figures: Figures) -> Finding | None:
+def _diverged(evidence: Evidence) -> Finding | None:
     next_step = "Take the best epoch before it; train anew with a lower learning rate, or in float32."
-    if figures.stopped:
-        return Finding("loss_diverged", figures.stopped, next_step)
-    totals = _curve(figures.metrics, "total")
+    if evidence.stopped:
+        return Finding("loss_diverged", evidence.stopped, next_step)
+    totals = _curve(evidence.metrics, "total")
     if len(totals) <= SMOOTHED:
         return None
     best, now = totals.min(), totals.iloc[-SMOOTHED:].median()
     if not now > DIVERGED_TIMES * best or now - best < 0.1 * abs(totals.iloc[0]):
         return None
-    evidence = f"The training loss was {best:.4f} at epoch {totals.idxmin():.0f} and is {now:.4f} now."
-    return Finding("loss_diverged", evidence, next_step)
+    loss_then_and_now = f"The training loss was {best:.4f} at epoch {totals.idxmin():.0f} and is {now:.4f} now."
+    return Finding("loss_diverged", loss_then_and_now, next_step)
 
 
-def _dead_layers(figures: Figures) -> Finding | None:
-    if figures.layers.empty:
+def _dead_layers(evidence: Evidence) -> Finding | None:
+    if evidence.layers.empty:
         return None
-    now = _latest(figures.layers).set_index("layer")
-    first = figures.layers[figures.layers["epoch"] == figures.layers["epoch"].min()].set_index("layer")
+    now = _latest(evidence.layers).set_index("layer")
+    first = evidence.layers[evidence.layers["epoch"] == evidence.layers["epoch"].min()].set_index("layer")
     told = {}
     for layer, row in now.iterrows():
         before = first["std"].get(layer, math.nan)
@@ -207,10 +207,10 @@ def _dead_layers(figures: Figures) -> Finding | None:
     )
 
 
-def _overfitted(figures: Figures) -> Finding | None:
-    totals = _curve(figures.metrics, "total")
-    errors = 1 - _curve(figures.metrics, "test_image_auroc")
-    since, best, now = _rise(_curve(figures.metrics, "validation_total"))
+def _overfitted(evidence: Evidence) -> Finding | None:
+    totals = _curve(evidence.metrics, "total")
+    errors = 1 - _curve(evidence.metrics, "test_image_auroc")
+    since, best, now = _rise(_curve(evidence.metrics, "validation_total"))
     if now > OVERFITTED_TIMES * best and _still_learns(totals, since):
         told = f"the validation loss rose from {best:.4f} to {now:.4f}"
     else:
@@ -234,15 +234,15 @@ def _rise(curve: pd.Series) -> tuple[float, float, float]:
     return curve.idxmin(), curve.min(), later.iloc[-SMOOTHED:].mean()
 
 
-def _misleading_validation(figures: Figures) -> Finding | None:
-    if not {"validation_image_auroc", "test_image_auroc"} <= set(figures.metrics.columns):
+def _misleading_validation(evidence: Evidence) -> Finding | None:
+    if not {"validation_image_auroc", "test_image_auroc"} <= set(evidence.metrics.columns):
         return None
-    judged = figures.metrics.dropna(subset=["validation_image_auroc", "test_image_auroc"])
+    judged = evidence.metrics.dropna(subset=["validation_image_auroc", "test_image_auroc"])
     warning = disagreement(judged.iloc[-1].to_dict()) if len(judged) else None
     if warning is None:
         return None
-    evidence, _, next_step = warning.partition(". ")
-    return Finding("validation_misleads", f"{evidence}.", next_step)
+    message, _, next_step = warning.partition(". ")
+    return Finding("validation_misleads", f"{message}.", next_step)
 
 
 def _latest(table: pd.DataFrame) -> pd.DataFrame:

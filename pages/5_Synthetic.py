@@ -5,7 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from draem_core.errors import DraemError
-from draem_core.synthesis.sample import Hand
+from draem_core.synthesis.sample import SampleOverrides
 from pages._ui import lesson
 from pages._ui.common.escaping import literal
 from pages._ui.common.library import Picture, freeze_gc
@@ -45,7 +45,9 @@ def show_sample_grid(workspace: Workspace, picture: Picture, view: SyntheticView
     """Draw the samples around the present one, a click takes one into the stepper, and how large masks are."""
 
     def pick(seed: int) -> None:
-        order(SyntheticSettings.joined(view.settings.rule, replace(view.settings.selection, seed=seed), Hand()))
+        order(
+            SyntheticSettings.joined(view.settings.rule, replace(view.settings.selection, seed=seed), SampleOverrides())
+        )
 
     synthetic_sample_grid(views.sample_grid(workspace, picture, view.settings), pick)
     present = None if view.sample.is_clean else float(view.truth.mean())

@@ -21,7 +21,7 @@ def choose_run(launcher: Launcher) -> str:
     if (asked := address.consume_param("run").removeprefix(f"{short_name(launcher.runs)}/")) in names:
         st.session_state["train_run"] = asked
     if st.session_state.get("train_run") not in names:
-        living = [ticket.run for ticket in launcher.line.tickets()]
+        living = [ticket.run for ticket in launcher.queue.tickets()]
         st.session_state["train_run"] = next((one for one in living if one in names), NEW)
     st.session_state["train_run"] = st.session_state["train_run"]
     with st.sidebar:

@@ -11,9 +11,9 @@ import torch
 from tiny_training import SIZE, good_parts, healthy_run, run_config, test_parts
 
 from draem_core.checkpoints import Checkpoint, load_checkpoint
-from draem_core.diagnostics import Figures, diagnose
+from draem_core.diagnostics import Evidence, diagnose
 from draem_core.inference import Predictor
-from draem_core.runs.probes import PROBE_COLUMNS, figures_of_probe
+from draem_core.runs.probes import PROBE_COLUMNS, probe_metrics
 from draem_core.runs.review import load_review
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.training.loop import TrainingError, train
@@ -37,7 +37,7 @@ def healthy(**curves):
         "validation_image_auroc": np.linspace(0.6, 1.0, EPOCHS),
         "test_image_auroc": np.linspace(0.5, 0.97, EPOCHS),
     }
-    return Figures(
+    return Evidence(
         probes=pd.DataFrame(probes, columns=[*PROBE_COLUMNS, "label"]),
         layers=pd.DataFrame(layers, columns=LAYER_COLUMNS),
         metrics=pd.DataFrame({**metrics, **curves}),
@@ -45,23 +45,23 @@ def healthy(**curves):
 
 
 def with_probes(**values):
-    figures = healthy()
-    return replace(figures, probes=figures.probes.assign(**values))
+    evidence = healthy()
+    return replace(evidence, probes=evidence.probes.assign(**values))
 
 
 def with_layer(**values):
-    figures = healthy()
-    layers = figures.layers.copy()
+    evidence = healthy()
+    layers = evidence.layers.copy()
     layers.loc[len(layers) - 1, list(values)] = list(values.values())
-    return replace(figures, layers=layers)
+    return replace(evidence, layers=layers)
 
 
-def kinds(figures, epoch=None):
-    return [finding.kind for finding in diagnose(figures, epoch)]
+def kinds(evidence, epoch=None):
+    return [finding.kind for finding in diagnose(evidence, epoch)]
 
 
-def only(figures):
-    (finding,) = diagnose(figures)
+def only(evidence):
+    (finding,) = diagnose(evidence)
     return finding
 
 
@@ -70,7 +70,7 @@ def test_silence_where_all_is_well():
 
 
 def test_silence_where_nothing_is_known():
-    nothing = Figures(
+    nothing = Evidence(
         pd.DataFrame(columns=[*PROBE_COLUMNS, "label"]), pd.DataFrame(columns=LAYER_COLUMNS), pd.DataFrame()
     )
     assert diagnose(nothing) == ()
@@ -90,7 +90,7 @@ def test_a_frame_that_padding_draws_does_not_hide_a_constant_reconstruction():
     image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
     painted = torch.tensor([0.9, 0.7, 0.2])[:, None, None].expand(3, 64, 64).clone()  # the same, whatever is shown
     painted[:, :3], painted[:, -3:], painted[:, :, :3], painted[:, :, -3:] = 0, 0, 0, 0
-    row = dict(zip(PROBE_COLUMNS[2:], figures_of_probe(image, painted, torch.zeros(64, 64)), strict=True))
+    row = dict(zip(PROBE_COLUMNS[2:], probe_metrics(image, painted, torch.zeros(64, 64)), strict=True))
     assert 0.2 < row["image_std"] < 0.4
     assert row["reconstruction_std"] == 0
     spreads = {name: row[name] for name in ("image_std", "reconstruction_std")}
@@ -109,9 +109,9 @@ def test_a_map_near_1_on_good_parts():
 
 
 def test_a_map_that_is_high_on_defects_alone_is_none():
-    figures = healthy()
-    anomalous = figures.probes["label"] == 1
-    assert diagnose(replace(figures, probes=figures.probes.assign(map_mean=np.where(anomalous, 0.9, 0.01)))) == ()
+    evidence = healthy()
+    anomalous = evidence.probes["label"] == 1
+    assert diagnose(replace(evidence, probes=evidence.probes.assign(map_mean=np.where(anomalous, 0.9, 0.01)))) == ()
 
 
 def test_a_map_near_0_everywhere():
@@ -193,7 +193,7 @@ def looked_at(checkpoint):
     parts = test_parts().only([0, 1, 6, 7, 12, 13])
     pictures = list(parts.images.permute(0, 2, 3, 1).numpy())
     predictor = Predictor(checkpoint, device="cpu", precision="float32")
-    return Figures.of_checkpoint(checkpoint, predictor, pictures, [int(label) for label in parts.labels])
+    return Evidence.of_checkpoint(checkpoint, predictor, pictures, [int(label) for label in parts.labels])
 
 
 def test_a_healthy_checkpoint_is_met_with_silence():

@@ -66,8 +66,8 @@ def _train(settings: TrainConfig, tensorboard: bool, stop: Callable[[], bool] | 
     notes: list[str] = []
     images = load_pictures([sample.path for sample in dataset.train_good], settings.input_size, notes.append)
     textures = load_textures(settings.anomaly_sources, settings.train_size, settings.seed)
-    judged_by = dataset.test if settings.test_every else few_of_each_kind(dataset.test, settings.probes)
-    test = load_labelled(judged_by, settings.input_size)
+    evaluation_set = dataset.test if settings.test_every else few_of_each_kind(dataset.test, settings.probes)
+    test = load_labelled(evaluation_set, settings.input_size)
     with progress_bar(disable=quiet) as progress:
         if not quiet:
             for problem in (*notes, *test.problems):

@@ -1,6 +1,6 @@
 """Trainings as processes of their own, which outlive the app that started them: start, stop, resume, how each stands.
 
-All that is known lies on disk (the run folder, the line), so any app that looks finds the same. Knows no page.
+All that is known lies on disk (the run folder, the queue), so any app that looks finds the same. Knows no page.
 """
 
 import json
@@ -21,8 +21,8 @@ from draem_core.atomic import write_atomically
 from draem_core.disk import is_reserved
 from draem_core.errors import DraemError
 from draem_core.inference.devices import devices
-from draem_core.launch.queue import Line, Ticket
-from draem_core.launch.run_lock import writer_of
+from draem_core.launch.queue import JobQueue, Ticket
+from draem_core.launch.run_lock import lock_owner
 from draem_core.runs.progress import read_history
 from draem_core.runs.run_folder import RunFolder
 from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
@@ -38,7 +38,7 @@ class LaunchError(DraemError):
     """A training cannot be started or resumed; the message says why and what to do."""
 
 
-class Stage(StrEnum):
+class RunState(StrEnum):
     """Where a run is in its life."""
 
     WAITING = "waiting"
@@ -50,17 +50,17 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a run stands. ``said`` is a sentence on it, empty while all goes well; ``ahead`` are the runs before it."""
+class RunStatus:
+    """How a run stands. ``message`` is a sentence, empty while all goes well; ``ahead`` are the runs before it."""
 
-    stage: Stage
-    said: str = ""
+    state: RunState
+    message: str = ""
     ahead: tuple[str, ...] = ()
 
     @property
-    def goes_on(self) -> bool:
+    def is_active(self) -> bool:
         """It trains or waits, started here or elsewhere."""
-        return self.stage in (Stage.WAITING, Stage.TRAINING, Stage.ELSEWHERE)
+        return self.state in (RunState.WAITING, RunState.TRAINING, RunState.ELSEWHERE)
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Launcher:
     niceness: int = 5
 
     @property
-    def line(self) -> Line:
+    def queue(self) -> JobQueue:
         """Who trains and who waits."""
-        return Line(self.runs / ".queue")
+        return JobQueue(self.runs / ".queue")
 
     def names(self) -> list[str]:
         """Return the runs that there are, the newest first."""
@@ -123,17 +123,17 @@ class Launcher:
 
         Raises:
             LaunchError: the folder holds no training, or another process seems to write to it.
-            LineError: it is being trained.
+            JobQueueError: it is being trained.
         """
         config = self.config(name)
-        if self.standing(name).stage is Stage.ELSEWHERE:
+        if self.status(name).state is RunState.ELSEWHERE:
             raise LaunchError(
                 f"{name} is being trained by a process that was not started here. Wait until it has ended."
             )
         return self._launch(config)
 
     def stop(self, name: str, grace: float = _GRACE) -> None:
-        """End a run's process after its present step, or take it out of the line. Returns when it has ended."""
+        """End a run's process after its present step, or take it out of the queue. Returns when it has ended."""
         ticket = self._ticket(name)
         if ticket is None:
             return
@@ -147,28 +147,28 @@ class Launcher:
             write_atomically(ended, json.dumps({"status": None}).encode())
 
     def withdraw(self, name: str) -> None:
-        """Take a waiting run out of the line, with its folder if nothing was trained yet."""
+        """Take a waiting run out of the queue, with its folder if nothing was trained yet."""
         self.stop(name)
         _remove_unless_trained(self._folder(name))
 
-    def standing(self, name: str) -> Standing:
+    def status(self, name: str) -> RunStatus:
         """Tell how a run stands; raises LaunchError where its folder does not tell what it is."""
         ticket = self._ticket(name)
         if ticket is not None:
-            ahead = tuple(one.run for one in self.line.ahead_of(ticket))
-            return Standing(Stage.WAITING if ahead else Stage.TRAINING, ahead=ahead)
+            ahead = tuple(one.run for one in self.queue.ahead_of(ticket))
+            return RunStatus(RunState.WAITING if ahead else RunState.TRAINING, ahead=ahead)
         folder, config = self._folder(name), self.config(name)
-        if (writer := writer_of(folder)) is not None:
-            return Standing(Stage.ELSEWHERE, f"It is being trained by {writer}, which was not started here.")
+        if (writer := lock_owner(folder)) is not None:
+            return RunStatus(RunState.ELSEWHERE, f"It is being trained by {writer}, which was not started here.")
         history = read_history(folder)
         if len(history) >= config.epochs or patience_is_spent(config, history):
-            return Standing(Stage.FINISHED)
+            return RunStatus(RunState.FINISHED)
         ended = _ending(folder / "ended.json")
         if ended is None:
             return self._without_word(folder)
         if ended["status"] is None:
-            return Standing(Stage.STOPPED, "It was stopped here. What is finished is kept; it goes on from there.")
-        return Standing(Stage.FAILED, _last_words(folder))
+            return RunStatus(RunState.STOPPED, "It was stopped here. What is finished is kept; it goes on from there.")
+        return RunStatus(RunState.FAILED, _last_words(folder))
 
     def log(self, name: str, lines: int = 200) -> str:
         """Return the end of what the process printed, empty where there is none."""
@@ -179,28 +179,28 @@ class Launcher:
         return self.runs.absolute() / name
 
     def _ticket(self, name: str) -> Ticket | None:
-        return next((one for one in self.line.tickets() if one.run == name), None)
+        return next((one for one in self.queue.tickets() if one.run == name), None)
 
     def _launch(self, config: TrainConfig) -> Ticket:
         folder = config.out.absolute()
-        with self.line.drawing(folder.name, device_of(config)) as draw:
+        with self.queue.enqueue(folder.name, device_of(config)) as reservation:
             write_atomically(folder / "train.toml", as_toml(config).encode())
             (folder / "ended.json").unlink(missing_ok=True)
             with (folder / "train.log").open("a", encoding="utf-8") as log:
                 log.write(f"— {time.strftime('%Y-%m-%d %H:%M:%S')} —\n")
                 log.flush()
                 process = subprocess.Popen(
-                    [*_COMMAND, str(draw.path.absolute()), str(folder), str(self.niceness)],
+                    [*_COMMAND, str(reservation.path.absolute()), str(folder), str(self.niceness)],
                     cwd=_PROJECT,
                     env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "160"},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    pass_fds=(draw.handle,),  # the lock lives as long as the process does
+                    pass_fds=(reservation.handle,),  # the lock lives as long as the process does
                     start_new_session=True,  # a Ctrl-C for the app is none for the training
                 )
             threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie
-            return draw.give_to(process.pid)
+            return reservation.commit(process.pid)
 
     def _has_ended(self, name: str, patience: float) -> bool:
         deadline = time.monotonic() + patience
@@ -210,12 +210,12 @@ class Launcher:
             time.sleep(0.02)
         return True
 
-    def _without_word(self, folder: Path) -> Standing:
+    def _without_word(self, folder: Path) -> RunStatus:
         """Tell how a run stands that has no process of ours and left no word of its end."""
         if RunFolder(folder).stop_file.exists():
-            return Standing(Stage.FAILED, RunFolder(folder).stop_file.read_text(encoding="utf-8").strip())
-        said = "Its process is gone without a word: it was killed, memory ran out, or the machine was switched off."
-        return Standing(Stage.STOPPED, f"{said} All finished epochs are kept.")
+            return RunStatus(RunState.FAILED, RunFolder(folder).stop_file.read_text(encoding="utf-8").strip())
+        message = "Its process is gone without a word: it was killed, memory ran out, or the machine was switched off."
+        return RunStatus(RunState.STOPPED, f"{message} All finished epochs are kept.")
 
 
 def check_name(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Who trains on a device, and who waits in line for it: tickets on disk that outlive the app.
+"""Who trains on a device, and who waits in the queue for it, in a queue: tickets on disk that outlive the app.
 
 A ticket is a small file that its process keeps locked (flock) for as long as it lives. The lock, not a number, says
 that it is alive: it goes with the process however that ends, and a recycled pid never holds it. Knows no network.
@@ -22,8 +22,8 @@ except ImportError:  # Windows
 _WRITTEN_WITHIN = 30.0  # s that a process waits for the ticket that its parent writes
 
 
-class LineError(DraemError):
-    """A place in the line cannot be had; the message says why and what to do."""
+class JobQueueError(DraemError):
+    """A place in the queue cannot be had; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Ticket:
 
 
 @dataclass(frozen=True)
-class Line:
+class JobQueue:
     """The tickets of all devices, in one folder."""
 
     folder: Path
@@ -59,14 +59,14 @@ class Line:
         return [one for one in self.tickets() if one.device == ticket.device and one.number < ticket.number]
 
     @contextmanager
-    def drawing(self, run: str, device: str) -> Iterator["Draw"]:
-        """Take the next number for a process that the caller starts meanwhile, see ``Draw``.
+    def enqueue(self, run: str, device: str) -> Iterator["Reservation"]:
+        """Take the next number for a process that the caller starts meanwhile, see ``Reservation``.
 
         Raises:
-            LineError: the run has a living process already, or this system has no flock.
+            JobQueueError: the run has a living process already, or this system has no flock.
         """
         if fcntl is None:
-            raise LineError("On this system trainings are started by hand: python -m draem_core train --help.")
+            raise JobQueueError("On this system trainings are started by hand: python -m draem_core train --help.")
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -74,14 +74,14 @@ class Line:
                 unfinished.unlink()
             tickets = self.tickets()
             if any(one.run == run for one in tickets):
-                raise LineError(f"{run} is being trained or waits in line already. Stop it first, or watch it.")
+                raise JobQueueError(f"{run} is being trained or waits already. Stop it first, or watch it.")
             number = max([time.time_ns(), *(one.number + 1 for one in tickets)])
             unnamed = self.folder / f"{number}.new"
             try:
                 with unnamed.open("w") as file:
                     fcntl.flock(file, fcntl.LOCK_EX)
-                    draw = Draw(self.folder / f"{number}.json", file.fileno(), number, run, device)
-                    yield draw
+                    reservation = Reservation(self.folder / f"{number}.json", file.fileno(), number, run, device)
+                    yield reservation
             finally:
                 unnamed.unlink(missing_ok=True)
 
@@ -90,7 +90,7 @@ class Line:
         deadline = time.monotonic() + _WRITTEN_WITHIN
         while (own := _read(path)) is None:
             if time.monotonic() > deadline:
-                raise LineError(f"{path} was never written: the app that began this was killed. Start it again.")
+                raise JobQueueError(f"{path} was never written: the app that began this was killed. Start it again.")
             time.sleep(0.05)
         while ahead := self.ahead_of(own):
             print(f"Waiting in line for {own.device}, behind {ahead[-1].run}.", flush=True)
@@ -105,8 +105,8 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Draw:
-    """A number just drawn: start a process that inherits ``handle`` and thereby the lock, then ``give_to`` its pid."""
+class Reservation:
+    """A number in the queue: start a process that inherits ``handle`` and the lock, then ``commit`` its pid."""
 
     path: Path
     handle: int
@@ -114,8 +114,8 @@ class Draw:
     run: str
     device: str
 
-    def give_to(self, pid: int) -> Ticket:
-        """Put the ticket into the line."""
+    def commit(self, pid: int) -> Ticket:
+        """Put the ticket into the queue."""
         ticket = Ticket(self.number, self.run, self.device, pid)
         os.pwrite(self.handle, json.dumps(asdict(ticket)).encode(), 0)
         self.path.with_suffix(".new").replace(self.path)

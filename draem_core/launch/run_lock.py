@@ -17,11 +17,11 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-_PATIENCE = 1.0  # s; whoever asks ``writer_of`` holds the lock for an instant, too
+_PATIENCE = 1.0  # s; whoever asks ``lock_owner`` holds the lock for an instant, too
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[None]:
     """Keep all others from writing to ``folder``, which is created where it is missing, while the block lasts.
 
     Raises:
@@ -40,7 +40,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def writer_of(folder: Path) -> str | None:
+def lock_owner(folder: Path) -> str | None:
     """Return a name, "process 1234", for who is writing to ``folder`` now; None where nobody is."""
     if fcntl is None:
         return None

@@ -22,8 +22,8 @@ _PATIENCE = 120.0  # s
 _PROJECT = Path(__file__).resolve().parents[2]
 
 
-class PaceError(DraemError):
-    """The pace could not be measured; the message says why."""
+class StepTimingError(DraemError):
+    """The time of a step could not be measured; the message says why."""
 
 
 class _EnoughError(Exception):
@@ -46,32 +46,32 @@ def measure(config: TrainConfig) -> float:
         if len(ends) == STEPS:
             raise _EnoughError
 
-    with tempfile.TemporaryDirectory(prefix="draem_pace_") as folder:
+    with tempfile.TemporaryDirectory(prefix="draem_step_timing_") as folder:
         changes = {"out": Path(folder), "probes": 0, "validation_share": 0.0, "patience": 0, "start_from": None}
         with suppress(_EnoughError):
             train(config.model_copy(update=changes), images, textures, on_step=on_step)
     return (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
-def measure_apart(toml: str) -> float:
+def measure_in_subprocess(toml: str) -> float:
     """Return the same, measured in another process, for a config as TOML.
 
     Raises:
-        PaceError: the training could not make its first steps, or not in two minutes; the message says why.
+        StepTimingError: the training could not make its first steps, or not in two minutes; the message says why.
     """
-    with tempfile.TemporaryDirectory(prefix="draem_pace_") as folder:
+    with tempfile.TemporaryDirectory(prefix="draem_step_timing_") as folder:
         file = Path(folder) / "train.toml"
         file.write_text(toml, encoding="utf-8")
         command = [sys.executable, "-m", "draem_core.launch.step_timing", str(file)]
         try:
             done = subprocess.run(command, cwd=_PROJECT, capture_output=True, text=True, timeout=_PATIENCE)
         except subprocess.TimeoutExpired as error:
-            raise PaceError(
+            raise StepTimingError(
                 f"{STEPS} steps take more than {_PATIENCE:.0f} s here. Take narrower networks, crops or a GPU."
             ) from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise PaceError(f"The first steps fail: {last}")
+        raise StepTimingError(f"The first steps fail: {last}")
     return float(done.stdout.strip().splitlines()[-1])
 
 

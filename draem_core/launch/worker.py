@@ -10,12 +10,12 @@ import traceback
 from pathlib import Path
 
 from draem_core.atomic import write_atomically
-from draem_core.launch.queue import Line
+from draem_core.launch.queue import JobQueue
 
 
 def main(ticket: Path, run: Path, niceness: int) -> int:
     """Wait, train, and return the exit status, which ``ended.json`` holds too."""
-    Line(ticket.parent).wait_for_turn(ticket)
+    JobQueue(ticket.parent).wait_for_turn(ticket)
     os.nice(niceness)
     status = _train(run)
     write_atomically(run / "ended.json", json.dumps({"status": status}).encode())

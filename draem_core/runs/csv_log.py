@@ -18,7 +18,7 @@ class RunFolderError(DraemError):
     """A run folder cannot be used; the message says why and what to do."""
 
 
-class Journal:
+class CsvLog:
     """Rows whose first column is the epoch. Rows are whole lines; only a kill can leave half of the last one."""
 
     def __init__(self, path: Path, columns: Sequence[str], finished_epochs: int, steps: int = 0) -> None:
@@ -61,8 +61,8 @@ def gone(path: Path, consequence: str) -> RunFolderError:
     )
 
 
-def read_journal(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the whole rows of a journal that may be growing; an empty table where there is none."""
+def read_csv_log(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the whole rows of a log that may be growing; an empty table where there is none."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     whole = text[: text.rfind("\n") + 1]
     return pd.read_csv(io.StringIO(whole)) if whole else pd.DataFrame(columns=list(columns))

@@ -57,7 +57,7 @@ def choose(kinds: Sequence[str], labels: np.ndarray, count: int) -> list[int]:
     return chosen
 
 
-def figures_of_probe(image: Tensor, reconstruction: Tensor, anomaly_map: Tensor) -> list[float]:
+def probe_metrics(image: Tensor, reconstruction: Tensor, anomaly_map: Tensor) -> list[float]:
     """Return the row of ``PROBE_COLUMNS`` from ``score`` on: (3, H, W), (3, H, W), (H, W) float32.
 
     A standard deviation is over the pixels, averaged over the channels: 0 is a constant picture. An eighth is left out
@@ -107,12 +107,12 @@ class ProbeStore:
         """Return the probes as they were chosen."""
         described = json.loads((self.folder / "probes.json").read_text(encoding="utf-8"))
         count = len(described["names"])
-        masks = self.sheet("mask", count) > 0
+        masks = self.contact_sheet("mask", count) > 0
         return LabelledImages(
             tuple(described["names"]),
             tuple(described["kinds"]),
             np.array(described["labels"], dtype=bool),
-            torch.from_numpy(self.sheet("original", count)).permute(0, 3, 1, 2),
+            torch.from_numpy(self.contact_sheet("original", count)).permute(0, 3, 1, 2),
             tuple(mask if has else None for mask, has in zip(masks, described["has_mask"], strict=True)),
         )
 
@@ -121,7 +121,7 @@ class ProbeStore:
         self._write(f"epoch_{epoch:04d}_reconstruction", small(reconstructions, side))
         self._write(f"epoch_{epoch:04d}_map", small(maps[:, None], side))
 
-    def sheet(self, name: str, count: int) -> np.ndarray:
+    def contact_sheet(self, name: str, count: int) -> np.ndarray:
         """Return a sheet's pictures: (P, h, w, 3) uint8, or (P, h, w) of a map or mask."""
         with Image.open(self.folder / f"{name}.png") as picture:
             sheet = np.asarray(picture)

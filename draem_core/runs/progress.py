@@ -16,14 +16,14 @@ from draem_core.training.config import TrainConfig
 from draem_core.training.reports import STEP_COLUMNS
 
 _TAIL = 64 * 1024  # bytes, some 600 steps
-_PACE_OF = 5  # epochs
+_TIMED_EPOCHS = 5  # epochs
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """``done`` epochs of ``epochs`` are finished; the next one is at ``step`` of ``steps`` (None: not known yet).
 
-    seconds_left: an estimate with validation and tests; None before there is a pace.
+    seconds_left: an estimate with validation and tests; None before a step was timed.
     """
 
     done: int
@@ -45,13 +45,13 @@ def steps_per_epoch(config: TrainConfig, images: int) -> int:
     return math.ceil(len(kept) / config.batch_size)
 
 
-def read_progress(folder: Path, config: TrainConfig, images: int | None) -> Progress:
+def read_progress(folder: Path, config: TrainConfig, images: int | None) -> RunProgress:
     """Return how far the run in ``folder`` is; ``images``: the good training images, where they are known."""
     done = len(read_history(folder))
     steps = steps_per_epoch(config, images) if images else None
     newest = read_newest_steps(folder)
     step = int(newest["step"].iloc[-1]) if len(newest) and int(newest["epoch"].iloc[-1]) == done + 1 else 0
-    return Progress(done, config.epochs, step, steps, _seconds_left(folder, config, done, step, steps))
+    return RunProgress(done, config.epochs, step, steps, _seconds_left(folder, config, done, step, steps))
 
 
 def read_history(folder: Path) -> list[Mapping[str, float | None]]:
@@ -91,12 +91,12 @@ def _seconds_left(folder: Path, config: TrainConfig, done: int, step: int, steps
 
 def _seconds_per_epoch(folder: Path) -> float | None:
     """Return the wall time from one epoch's probe pictures to the next one's; the median is blind to a pause."""
-    sheets = sorted((folder / "probes").glob("epoch_*_map.png"))[-_PACE_OF - 1 :]
+    sheets = sorted((folder / "probes").glob("epoch_*_map.png"))[-_TIMED_EPOCHS - 1 :]
     times = [_modified(sheet) for sheet in sheets]
     gaps = [after - before for before, after in pairwise(times)]
     if gaps:
         return median(gaps)
-    seconds = [row["seconds"] for row in read_history(folder)[-_PACE_OF:]]
+    seconds = [row["seconds"] for row in read_history(folder)[-_TIMED_EPOCHS:]]
     return median(one for one in seconds if one is not None) if seconds else None
 
 

@@ -23,10 +23,10 @@ from draem_core.data.images import read_image
 from draem_core.errors import DatasetError, ImageError
 from draem_core.inference import Predictor, network_input
 from draem_core.report.cells import table_csv
-from draem_core.launch.run_lock import alone_in
+from draem_core.launch.run_lock import run_lock
 from draem_core.training.labelled import LabelledImages, few_of_each_kind
 from draem_core.training.layers import counting_live_channels, weight_spread
-from draem_core.runs.probes import choose, figures_of_probe
+from draem_core.runs.probes import choose, probe_metrics
 from draem_core.runs.review import Review, load_review
 from draem_core.runs.run_folder import RunFolder, RunFolderError, environment
 from draem_core.types import Prediction
@@ -37,7 +37,7 @@ LIVE_IMAGES = 4  # enough to tell a silent channel; each costs a float32 pass
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class ProbeView:
     """What a checkpoint makes of a few pictures: a prediction of each, and (layer, std, live_share) of each layer."""
 
     predictions: tuple[Prediction, ...]
@@ -74,22 +74,22 @@ def review_from_checkpoints(
     if not found:
         raise RunFolderError(f"{folder} holds no checkpoint with an epoch number in its name, such as epoch_0014.ckpt.")
     samples, pictures = _readable(dataset, probes)
-    with alone_in(out):
+    with run_lock(out):
         run = RunFolder(out)
         done = _already_done(out, found)
         described = {"environment": environment(), "notes": notes, "source": str(folder), "dataset": str(dataset.root)}
         write_atomically(out / "config.json", json.dumps(described, indent=2).encode())
-        journals = run.journals(done[-1]["epoch"] if done else 0)
+        logs = run.logs(done[-1]["epoch"] if done else 0)
         for epoch, path in sorted(found.items())[len(done) :]:
             checkpoint = load_checkpoint(path)
-            look = look_at(checkpoint, Predictor(checkpoint, device=device), pictures)
+            view = probe_checkpoint(checkpoint, Predictor(checkpoint, device=device), pictures)
             if not done:
-                run.probes.save_originals(_probes(samples, look.predictions))
-            reconstructions = _stacked([one.reconstruction for one in look.predictions]).permute(0, 3, 1, 2)
-            maps = _stacked([one.anomaly_map for one in look.predictions])
+                run.probes.save_originals(_probes(samples, view.predictions))
+            reconstructions = _stacked([one.reconstruction for one in view.predictions]).permute(0, 3, 1, 2)
+            maps = _stacked([one.anomaly_map for one in view.predictions])
             run.probes.save_epoch(epoch, reconstructions, maps, probe_side)
-            journals.probes.append((epoch, *row) for row in figures_of_predictions(look.predictions))
-            journals.layers.append((epoch, layer, spread, None, live) for layer, spread, live in look.layers)
+            logs.probes.append((epoch, *row) for row in prediction_metrics(view.predictions))
+            logs.layers.append((epoch, layer, spread, None, live) for layer, spread, live in view.layers)
             done.append(
                 {"epoch": epoch, "file": path.relative_to(folder).as_posix(), "fingerprint": _fingerprint(path)}
             )
@@ -99,25 +99,25 @@ def review_from_checkpoints(
     return load_review(out)
 
 
-def look_at(checkpoint: Checkpoint, predictor: Predictor, pictures: Sequence[np.ndarray]) -> Look:
+def probe_checkpoint(checkpoint: Checkpoint, predictor: Predictor, pictures: Sequence[np.ndarray]) -> ProbeView:
     """Run a checkpoint over pictures, (H, W, 3) uint8 RGB each of any size."""
     predictions = tuple(predictor.predict_batch(pictures, check_finite=False))  # a diverged epoch is shown as one
     with counting_live_channels(checkpoint.model) as live, torch.no_grad():
         for prediction in predictions[:LIVE_IMAGES]:
             checkpoint.model(network_input(checkpoint.card, prediction.image))
     spread = weight_spread(checkpoint.model)
-    return Look(
+    return ProbeView(
         predictions,
         tuple((name, std, float(live[name].float().mean()) if name in live else None) for name, std in spread.items()),
     )
 
 
-def figures_of_predictions(predictions: Sequence[Prediction]) -> list[tuple[float, ...]]:
+def prediction_metrics(predictions: Sequence[Prediction]) -> list[tuple[float, ...]]:
     """Return a row of ``PROBE_COLUMNS`` without the epoch for each prediction; the score is by the card's rule."""
     rows = []
     for index, one in enumerate(predictions):
         image, repaint = (torch.from_numpy(picture).permute(2, 0, 1) for picture in (one.image, one.reconstruction))
-        _, *rest = figures_of_probe(image, repaint, torch.from_numpy(one.anomaly_map))
+        _, *rest = probe_metrics(image, repaint, torch.from_numpy(one.anomaly_map))
         rows.append((index, one.image_score, *rest))
     return rows
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from draem_core import metrics as figures
 from draem_core.formatting import is_text
 from draem_core.training.config import ConfigError, TrainConfig, recorded_config
-from draem_core.runs.csv_log import read_journal
+from draem_core.runs.csv_log import read_csv_log
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.runs.probes import PROBE_COLUMNS, ProbeStore
@@ -32,7 +32,7 @@ class Review:
 
     config: None where the folder holds someone else's checkpoints.
     metrics: one row an epoch, columns as in ``metrics.csv``; what was not taken is NaN.
-    steps, layers, probe_figures: the columns STEP_COLUMNS, LAYER_COLUMNS, PROBE_COLUMNS.
+    steps, layers, probe_table: the columns STEP_COLUMNS, LAYER_COLUMNS, PROBE_COLUMNS.
     probes: P images with names, kinds, labels and masks, at the network's input size; None without any.
     epochs: those that have their pictures, rising; what a slider runs over.
     checkpoints: the weights that are still there, by epoch; of a replay, someone else's files.
@@ -48,7 +48,7 @@ class Review:
     metrics: pd.DataFrame
     steps: pd.DataFrame
     layers: pd.DataFrame
-    probe_figures: pd.DataFrame
+    probe_table: pd.DataFrame
     probes: LabelledImages | None
     epochs: tuple[int, ...]
     checkpoints: Mapping[int, Path]
@@ -87,7 +87,7 @@ class Review:
 
     def scores(self) -> pd.DataFrame:
         """Return the image scores, one row an epoch, one column a probe's name; exact, from the whole map."""
-        table = self.probe_figures.pivot_table(index="epoch", columns="probe", values="score")
+        table = self.probe_table.pivot_table(index="epoch", columns="probe", values="score")
         names = self.probes.names if self.probes else ()
         return table.rename(columns=dict(enumerate(names)))
 
@@ -101,7 +101,7 @@ class Review:
         return best_epochs(self.metrics.to_dict("records"), BEST_BY)
 
     def _sheet(self, name: str) -> np.ndarray:
-        return ProbeStore(self.folder / "probes").sheet(name, len(self.probes) if self.probes else 0)
+        return ProbeStore(self.folder / "probes").contact_sheet(name, len(self.probes) if self.probes else 0)
 
 
 def find_reviews(root: Path) -> list[Path]:
@@ -131,8 +131,8 @@ def load_review(path: Path) -> Review:
         described = _described(path / "config.json")
         config = recorded_config(described["config"]) if described.get("config") else None
         dataset = config.data if config else described.get("dataset")
-        probe_figures = read_journal(path / "probes.csv", PROBE_COLUMNS)
-        shown = set(folder.probes.epochs()) | set(probe_figures["epoch"].astype(int))
+        probe_table = read_csv_log(path / "probes.csv", PROBE_COLUMNS)
+        shown = set(folder.probes.epochs()) | set(probe_table["epoch"].astype(int))
         probes, epochs, lost = _pictured(folder.probes, shown & set(table["epoch"].astype(int)))
         return Review(
             name=path.name,
@@ -140,9 +140,9 @@ def load_review(path: Path) -> Review:
             config=config,
             environment=described.get("environment", {}),
             metrics=table,
-            steps=read_journal(path / "steps.csv", STEP_COLUMNS),
-            layers=read_journal(path / "layers.csv", LAYER_COLUMNS),
-            probe_figures=probe_figures,
+            steps=read_csv_log(path / "steps.csv", STEP_COLUMNS),
+            layers=read_csv_log(path / "layers.csv", LAYER_COLUMNS),
+            probe_table=probe_table,
             probes=probes,
             epochs=epochs,
             checkpoints={epoch: file for epoch, file in _weights(folder, table, described) if file.is_file()},

@@ -20,7 +20,7 @@ from draem_core.inference.devices import describe_machine
 from draem_core.methods.draem import Draem
 from draem_core.report.cells import table_csv
 from draem_core.training.config import ConfigError, TrainConfig, make_config, recorded_config
-from draem_core.runs.csv_log import Journal, RunFolderError, gone
+from draem_core.runs.csv_log import CsvLog, RunFolderError, gone
 from draem_core.training.layers import LAYER_COLUMNS
 from draem_core.runs.probes import PROBE_COLUMNS, ProbeStore
 from draem_core.runs.progress import read_history, read_newest_steps
@@ -28,14 +28,14 @@ from draem_core.training.reports import STEP_COLUMNS
 from draem_core.training.schedule import best_epochs, learning_rate
 from draem_core.types import Card
 
-# What may differ between a run and its resumption; the epochs only as ``_refuse_another_course`` allows
+# What may differ between a run and its resumption; the epochs only as ``_check_same_settings`` allows
 _MAY_CHANGE = {
     *("epochs", "out", "data", "anomaly_sources", "start_from", "device", "precision"),
     *("keep", "keep_best", "probes", "probe_side", "test_every", "patience"),
 }
 
 
-__all__ = ["Journals", "RunFolder", "RunFolderError", "environment"]
+__all__ = ["CsvLogs", "RunFolder", "RunFolderError", "environment"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class RunFolder:
                 "Name another --out folder, or delete this one to start anew."
             )
         wanted = make_config(found.model_dump() | given)
-        self._refuse_another_course(wanted, found)
+        self._check_same_settings(wanted, found)
         return wanted
 
     def start(self, config: TrainConfig) -> dict[str, Any] | None:
@@ -131,12 +131,12 @@ class RunFolder:
                 "or train with --start-from its newest checkpoint into another --out."
             ) from error
 
-    def journals(self, finished_epochs: int, steps: int = 0) -> "Journals":
+    def logs(self, finished_epochs: int, steps: int = 0) -> "CsvLogs":
         """Return the files that grow row by row, cut off behind the last finished epoch and ``steps`` of the next."""
-        return Journals(
-            steps=Journal(self.path / "steps.csv", STEP_COLUMNS, finished_epochs, steps),
-            layers=Journal(self.path / "layers.csv", LAYER_COLUMNS, finished_epochs),
-            probes=Journal(self.path / "probes.csv", PROBE_COLUMNS, finished_epochs),
+        return CsvLogs(
+            steps=CsvLog(self.path / "steps.csv", STEP_COLUMNS, finished_epochs, steps),
+            layers=CsvLog(self.path / "layers.csv", LAYER_COLUMNS, finished_epochs),
+            probes=CsvLog(self.path / "probes.csv", PROBE_COLUMNS, finished_epochs),
         )
 
     def save_epoch(self, model: Draem, card: Card, state: dict[str, Any], config: TrainConfig) -> Path:
@@ -167,7 +167,7 @@ class RunFolder:
             if old not in best:
                 old.unlink()
 
-    def _refuse_another_course(self, wanted: TrainConfig, found: TrainConfig) -> None:
+    def _check_same_settings(self, wanted: TrainConfig, found: TrainConfig) -> None:
         """Let a run become longer or shorter only where it then equals one that was of that length from the start."""
         if wanted.epochs == found.epochs:
             return
@@ -196,12 +196,12 @@ class RunFolder:
 
 
 @dataclass(frozen=True)
-class Journals:
+class CsvLogs:
     """The files of a run that grow row by row."""
 
-    steps: Journal
-    layers: Journal
-    probes: Journal
+    steps: CsvLog
+    layers: CsvLog
+    probes: CsvLog
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Synthetic anomalies for training: Perlin shapes, texture changes, blending, pieces in the wrong place."""
+"""Synthetic anomalies for training: Perlin shapes, texture changes, blending, patches in the wrong place."""
 
 from draem_core.synthesis.anomalies import SyntheticBatch, blend, perlin_masks, synthesise
 from draem_core.synthesis.cutpaste import cut_and_paste

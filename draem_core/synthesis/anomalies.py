@@ -1,7 +1,7 @@
 """Synthetic anomalies: a texture, shaped by Perlin noise, blended into good images (DRAEM, section 3.3).
 
 The whole batch is made on the generator's device; which textures there are is the caller's business, and what chance
-decides is drawn by `draem_core.synthesis.draws`.
+decides is drawn by `draem_core.synthesis.random_params`.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from draem_core.synthesis.augment import apply_changes, rotate_images
 from draem_core.synthesis.cutpaste import paste
-from draem_core.synthesis.draws import CLEAN_SHARE, MAX_IMAGE_SHARE, BatchDraw, TextureDraw, draw_batch
 from draem_core.synthesis.perlin import draw_noise, gradient_noise
+from draem_core.synthesis.random_params import CLEAN_SHARE, MAX_IMAGE_SHARE, BatchDraw, TextureDraw, draw_batch
 
 NOISE_THRESHOLD = 0.5
 
@@ -23,7 +23,7 @@ class SyntheticBatch:
 
     image: (B, 3, H, W) float32 in [0, 1], the target of the reconstruction.
     corrupted: (B, 3, H, W) float32 in [0, 1], the network's input.
-    anomaly_mask: (B, 1, H, W) float32, 1 where ``corrupted`` was painted.
+    anomaly_mask: (B, 1, H, W) float32, 1 where ``corrupted`` is anomalous.
     """
 
     image: Tensor
@@ -71,11 +71,11 @@ def blend_textures(images: Tensor, textures: Tensor, draw: TextureDraw, threshol
     return Blended(noise, mask, source, texture, blend(images, texture, mask, draw.image_share))
 
 
-def turn_some(images: Tensor, draw: BatchDraw) -> Tensor:
-    """Return the batch's good images, those turned that are drawn to be; the images themselves where none is."""
-    if not len(draw.turned):
+def rotate_some(images: Tensor, draw: BatchDraw) -> Tensor:
+    """Return the batch's good images, those rotated that are drawn to be; the images themselves where none is."""
+    if not len(draw.rotated):
         return images
-    return images.index_copy(0, draw.turned, rotate_images(images[draw.turned], draw.turns))
+    return images.index_copy(0, draw.rotated, rotate_images(images[draw.rotated], draw.rotations))
 
 
 def synthesise(
@@ -95,8 +95,8 @@ def synthesise(
         textures: (N, 3, H, W) uint8, the anomaly sources; on any device.
         generator: on the device where all of this runs.
         clean_share: probability that a sample gets no anomaly.
-        rotate_share: probability that a good image is first turned by up to ±90° (original: 0.3).
-        cutpaste_share: probability that an anomaly is a piece of the image in the wrong place, not a texture.
+        rotate_share: probability that a good image is first rotated by up to ±90° (original: 0.3).
+        cutpaste_share: probability that an anomaly is a patch of the image in the wrong place, not a texture.
         max_image_share: β is U(0, max_image_share); nearer to 1 makes fainter anomalies.
     """
     draw = draw_batch(
@@ -109,12 +109,12 @@ def synthesise(
         cutpaste_share=cutpaste_share,
         max_image_share=max_image_share,
     )
-    images = turn_some(images, draw)
+    images = rotate_some(images, draw)
     corrupted, masks = images.clone(), torch.zeros_like(images[:, :1])
     if draw.texture is not None:
-        blended = blend_textures(images[draw.painted], textures, draw.texture)
-        corrupted[draw.painted], masks[draw.painted] = blended.corrupted, blended.mask
-    if draw.pieces is not None:
-        pasted = paste(images[draw.pasted], draw.pieces)
+        blended = blend_textures(images[draw.anomalous], textures, draw.texture)
+        corrupted[draw.anomalous], masks[draw.anomalous] = blended.corrupted, blended.mask
+    if draw.patches is not None:
+        pasted = paste(images[draw.pasted], draw.patches)
         corrupted[draw.pasted], masks[draw.pasted] = pasted.changed, pasted.mask.float()
     return SyntheticBatch(images, corrupted, masks)

@@ -1,7 +1,7 @@
 """The ten changes that an anomaly texture may undergo, on batches of tensors.
 
 Each takes and gives (B, 3, H, W) float32 in [0, 1], with strengths (B, channels, 1, 1) of its own for every sample.
-Which three of the ten a sample undergoes (DRAEM, section 3.3), and how strongly, is drawn first, as ``Change``s.
+Which three a sample undergoes (DRAEM, section 3.3), and how strongly, is drawn first: ``DrawnAugmentation``.
 """
 
 import math
@@ -50,7 +50,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
+class DrawnAugmentation:
     """One kind of change to some textures of a batch: ``samples`` (n,) int64, and n values of each strength."""
 
     augmentation: Augmentation
@@ -80,8 +80,8 @@ def hue_and_saturation(textures: Tensor, degrees: Tensor, saturation: Tensor) ->
     colour = textures - grey
     angle = degrees * (math.pi / 180)
     axis_cross = torch.roll(colour, 1, dims=1) - torch.roll(colour, -1, dims=1)
-    turned = colour * angle.cos() + axis_cross * (angle.sin() / math.sqrt(3))
-    return (grey + turned * saturation).clamp(0, 1)
+    rotated = colour * angle.cos() + axis_cross * (angle.sin() / math.sqrt(3))
+    return (grey + rotated * saturation).clamp(0, 1)
 
 
 def solarize(textures: Tensor, level: Tensor) -> Tensor:
@@ -153,7 +153,7 @@ AUGMENTATIONS: tuple[Augmentation, ...] = (
 )
 
 
-def draw_changes(count: int, generator: torch.Generator, how_many: int = HOW_MANY) -> tuple[Change, ...]:
+def draw_changes(count: int, generator: torch.Generator, how_many: int = HOW_MANY) -> tuple[DrawnAugmentation, ...]:
     """Draw ``how_many`` different changes for each of ``count`` textures, in the order in which they are made."""
     draws = torch.rand(count, len(AUGMENTATIONS), generator=generator, device=generator.device)
     chosen = torch.zeros_like(draws, dtype=torch.bool).scatter_(1, draws.topk(how_many).indices, True)
@@ -161,11 +161,11 @@ def draw_changes(count: int, generator: torch.Generator, how_many: int = HOW_MAN
     for column, augmentation in enumerate(AUGMENTATIONS):
         samples = chosen[:, column].nonzero().flatten()
         if len(samples):
-            changes.append(Change(augmentation, samples, augmentation.draw(len(samples), generator)))
+            changes.append(DrawnAugmentation(augmentation, samples, augmentation.draw(len(samples), generator)))
     return tuple(changes)
 
 
-def apply_changes(textures: Tensor, changes: Iterable[Change]) -> Tensor:
+def apply_changes(textures: Tensor, changes: Iterable[DrawnAugmentation]) -> Tensor:
     """Return (B, 3, H, W) with the changes made one after the other; ``textures`` stay as they are."""
     changed = textures.clone()
     for change in changes:

@@ -19,7 +19,7 @@ class NoiseDraw:
     """What chance decides of B noise pictures.
 
     scales: (B, 2) int64, lattice cells along height and width.
-    angles: (B,) float32 radians, by which the noise is turned about the picture's centre.
+    angles: (B,) float32 radians, by which the noise is rotated about the picture's centre.
     directions: (B, side²) float32 radians, side = the largest scale + 1: where the gradient at lattice point
         (row, column) points, at row·side + column; 0 is to the right, π/2 is down.
     """
@@ -40,7 +40,7 @@ def random_scales(count: int, generator: torch.Generator) -> Tensor:
     return 2**octaves
 
 
-def random_turns(count: int, generator: torch.Generator) -> Tensor:
+def random_rotations(count: int, generator: torch.Generator) -> Tensor:
     """Return angles (count,) in radians, evenly between −π/2 and π/2."""
     return (torch.rand(count, generator=generator, device=generator.device) - 0.5) * (2 * MAX_TURN)
 
@@ -54,7 +54,7 @@ def random_directions(scales: Tensor, generator: torch.Generator) -> Tensor:
 def draw_noise(count: int, generator: torch.Generator) -> NoiseDraw:
     """Draw scales, angles and directions of ``count`` noise pictures, at least one, as training does."""
     scales = random_scales(count, generator)
-    angles = random_turns(count, generator)
+    angles = random_rotations(count, generator)
     return NoiseDraw(scales, angles, random_directions(scales, generator))
 
 
@@ -67,7 +67,7 @@ def gradient_noise(draw: NoiseDraw, size: tuple[int, int]) -> Tensor:
     """Return gradient noise (B, H, W) float32, roughly in [-1, 1], zero at the lattice points.
 
     Args:
-        draw: turned noise is 0 where it comes from outside of the picture, as when a noise picture is rotated.
+        draw: rotated noise is 0 where it comes from outside of the picture, as when a noise picture is rotated.
         size: (H, W) in pixels.
 
     Source: K. Perlin, Improving noise (SIGGRAPH 2002), with the fade curve 6t⁵ - 15t⁴ + 10t³.
@@ -107,6 +107,6 @@ def _rotated_grid(angles: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor
     cosine, sine = angles.cos()[:, None, None], angles.sin()[:, None, None]
     row = cosine * rows - sine * columns + (height - 1) / 2
     column = sine * rows + cosine * columns + (width - 1) / 2
-    slack = 1e-3  # a border pixel turned onto a border pixel must not fall outside by rounding
+    slack = 1e-3  # a border pixel rotated onto a border pixel must not fall outside by rounding
     inside = (row >= -slack) & (row <= height - 1 + slack) & (column >= -slack) & (column <= width - 1 + slack)
     return row.clamp(0, height - 1), column.clamp(0, width - 1), inside

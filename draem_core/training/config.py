@@ -74,7 +74,7 @@ cosine: down to 0 after a short rise, which suits short runs."""
     clean_share: float = Field(default=0.5, ge=0, lt=1)
     """Share of samples without a made-up defect, from which the network learns silence."""
     cutpaste_share: float = Field(default=0.0, ge=0, le=1)
-    """Share of defects that are a piece of the image itself in the wrong place, not a texture."""
+    """Share of defects that are a patch of the image itself in the wrong place, not a texture."""
     max_image_share: float = Field(default=0.8, gt=0, lt=1)
     """How much of the image may shine through a defect. Nearer to 1 makes fainter ones, for what can barely be seen."""
     rotate_share: float = Field(default=0.3, ge=0, le=1)

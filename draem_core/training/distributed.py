@@ -1,4 +1,4 @@
-"""Several processes that train one network together (``torchrun``); alone, a team of one that costs nothing."""
+"""Several processes that train one network together (``torchrun``); alone, a group of one that costs nothing."""
 
 import os
 from collections.abc import Iterator
@@ -11,37 +11,37 @@ from torch import Tensor, distributed, nn
 
 from draem_core.methods.draem import Draem
 
-PATIENCE = timedelta(hours=2)  # the others wait while the first process judges the test set
+PATIENCE = timedelta(hours=2)  # the others wait while the first process evaluates the test set
 
 
 @dataclass(frozen=True)
-class Team:
-    """This process's place in the team. The first one alone writes files and reports."""
+class Distributed:
+    """This process's place in the group. The first one alone writes files and reports."""
 
     device: torch.device
     rank: int = 0
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """This is the process that writes and reports."""
         return self.rank == 0
 
     def wrap(self, model: Draem, some_unused: bool) -> nn.Module:
-        """Return the network whose backward pass averages gradients over the team."""
+        """Return the network whose backward pass averages gradients over the group."""
         if self.size == 1:
             return model
         devices = [self.device.index] if self.device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(model, device_ids=devices, find_unused_parameters=some_unused)
 
-    def add_up(self, values: Tensor) -> Tensor:
+    def all_reduce_sum(self, values: Tensor) -> Tensor:
         """Return the sum of each process's ``values``."""
         if self.size > 1:
             values = values.to(self.device)
             distributed.all_reduce(values)
         return values.cpu()
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Go on when all have come here."""
         if self.size > 1:
             distributed.barrier()
@@ -58,11 +58,11 @@ def torchrun_size() -> int:
 
 
 @contextmanager
-def team_on(device: torch.device) -> Iterator[Team]:
-    """Join the team that torchrun has set up, if any; under it, each process takes a GPU of its own."""
+def join_distributed(device: torch.device) -> Iterator[Distributed]:
+    """Join the group that torchrun has set up, if any; under it, each process takes a GPU of its own."""
     size = torchrun_size()
     if size == 1:
-        yield Team(device)
+        yield Distributed(device)
         return
     rank = torchrun_rank()
     if device.type == "cuda":
@@ -70,6 +70,6 @@ def team_on(device: torch.device) -> Iterator[Team]:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        yield Team(device, rank, size)
+        yield Distributed(device, rank, size)
     finally:
         distributed.destroy_process_group()

@@ -1,4 +1,4 @@
-"""What adds up over an epoch's steps; saved in its midst, a run goes on there to the last bit. Knows no network."""
+"""What adds up over an epoch's steps; saved between two of them, a run resumes there to the last bit."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,14 +11,14 @@ from draem_core.training.losses import PARTS
 
 
 @dataclass
-class Midst:
+class EpochState:
     """How far an epoch is.
 
     steps, seen: finished steps, and the images in them.
     sums: (6,) float64, the losses' sums over these images, in the order of ``PARTS``, then the total.
     norms: of each parameter, the sum of its gradient norms over ``norm_steps`` steps.
     seconds: how long that took.
-    chance: the state of the generator on ``device`` ("cpu", "cuda" …) when the run was stopped; None until then.
+    rng_state: the state of the generator on ``device`` ("cpu", "cuda" …) when the run was stopped; None until then.
     """
 
     steps: int = 0
@@ -27,7 +27,7 @@ class Midst:
     norms: dict[str, Tensor] = field(default_factory=dict)
     norm_steps: int = 0
     seconds: float = 0.0
-    chance: Tensor | None = None
+    rng_state: Tensor | None = None
     device: str = ""
 
     def add(self, losses: Tensor, images: int) -> None:
@@ -49,12 +49,23 @@ class Midst:
     def generator(self, device: torch.device, seed: int) -> torch.Generator:
         """Return the epoch's generator as it stood; on another kind of device, as at the epoch's beginning."""
         generator = torch.Generator(device).manual_seed(seed)
-        if self.chance is not None and self.device == device.type:
-            generator.set_state(self.chance)
+        if self.rng_state is not None and self.device == device.type:
+            generator.set_state(self.rng_state)
         return generator
 
     def as_state(self, seconds: float, generator: torch.Generator) -> dict[str, Any]:
-        """Return what ``torch.save`` can write and ``Midst(**state)`` takes."""
+        """Return what ``torch.save`` can write and ``from_state`` takes."""
         norms = {name: norm.cpu() for name, norm in self.norms.items()}
-        chance = {"chance": generator.get_state(), "device": generator.device.type}
-        return asdict(self) | {"norms": norms, "seconds": seconds} | chance
+        rng = {"rng_state": generator.get_state(), "device": generator.device.type}
+        return asdict(self) | {"norms": norms, "seconds": seconds} | rng
+
+    @classmethod
+    def from_state(cls, run_state: Mapping[str, Any]) -> "EpochState":
+        """Return what a run's state holds of an unfinished epoch, a fresh one where it holds none.
+
+        States written before 0.2 hold it as ``midst``, with ``chance`` for ``rng_state``.
+        """
+        saved = dict(run_state.get("epoch_state") or run_state.get("midst") or {})
+        if "chance" in saved:
+            saved["rng_state"] = saved.pop("chance")
+        return cls(**saved)

@@ -18,22 +18,22 @@ from torch import Tensor, nn
 
 from draem_core.errors import DraemError
 from draem_core.inference.devices import pick_device
-from draem_core.launch.run_lock import alone_in
-from draem_core.runs.recorder import Watch
+from draem_core.launch.run_lock import run_lock
+from draem_core.runs.recorder import RunRecorder
 from draem_core.runs.run_folder import RunFolder
 from draem_core.synthesis import synthesise
 from draem_core.training.batches import batches, hold_out, random_crops
 from draem_core.training.build import card_of_run, new_network, new_optimizer, tap_sspcab
 from draem_core.training.config import ConfigError, TrainConfig
-from draem_core.training.distributed import Team, team_on
-from draem_core.training.epoch_state import Midst
+from draem_core.training.distributed import Distributed, join_distributed
+from draem_core.training.epoch_state import EpochState
 from draem_core.training.evaluation import autocast, short_float
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.layers import first_broken, gradient_norms, norm_of
 from draem_core.training.losses import PARTS, DraemLoss, draem_loss
 from draem_core.training.reports import Clock, EpochReport, StepReport
 from draem_core.training.schedule import learning_rate, patience_is_spent
-from draem_core.training.validation import judge, validate
+from draem_core.training.validation import evaluate, validate
 
 GRADIENT_NORM_LIMIT = 1.0
 SMALLEST_SCALE = 2.0**-14  # of float16's gradients; below it, overflow is no accident
@@ -76,8 +76,11 @@ def train(
         TrainingError: a loss, a gradient or a weight is no longer finite; the last good epoch is kept.
     """
     config = RunFolder(config.out).continued(config)
-    with team_on(pick_device(config.device)) as team, alone_in(config.out) if team.leads else nullcontext():
-        trainer = _Trainer(config, images, textures, test, team, stop or (lambda: False))
+    with (
+        join_distributed(pick_device(config.device)) as distributed,
+        run_lock(config.out) if distributed.is_main else nullcontext(),
+    ):
+        trainer = _Trainer(config, images, textures, test, distributed, stop or (lambda: False))
         try:
             return trainer.run(on_step or (lambda _: None), on_epoch or (lambda _: None))
         except TrainingError as error:
@@ -95,12 +98,12 @@ class _Trainer:
         images: Tensor,
         textures: Tensor,
         test: LabelledImages | None,
-        team: Team,
+        distributed: Distributed,
         stop: Callable[[], bool],
     ) -> None:
-        self.config, self.team, self.textures, self.test, self.stop = config, team, textures, test, stop
+        self.config, self.distributed, self.textures, self.test, self.stop = config, distributed, textures, test, stop
         self.images, self.held_out = hold_out(images, config.validation_share, config.seed)
-        mine = math.ceil(len(self.images) / team.size)
+        mine = math.ceil(len(self.images) / distributed.size)
         self.steps = math.ceil(mine / config.batch_size)
         if mine % config.batch_size == 1 and config.train_size == (32, 32):
             raise ConfigError(
@@ -108,86 +111,86 @@ class _Trainer:
                 "which batch-norm cannot train on. Take another --batch-size."
             )
         self.folder = RunFolder(config.out)
-        if team.leads:
+        if distributed.is_main:
             self.folder.start(config)
-        team.wait()
+        distributed.barrier()
         state = self.folder.load_state()
-        self.short = short_float(config, team.device)
-        self.model = new_network(config, team.device, start_from=None if state else config.start_from)
+        self.short = short_float(config, distributed.device)
+        self.model = new_network(config, distributed.device, start_from=None if state else config.start_from)
         self.optimizer = new_optimizer(config, self.model)
-        self.scaler = torch.amp.GradScaler(team.device.type, enabled=self.short == torch.float16)
+        self.scaler = torch.amp.GradScaler(distributed.device.type, enabled=self.short == torch.float16)
         self.history: list[dict[str, Any]] = []
-        self.midst = Midst()
+        self.epoch_state = EpochState()
         if state is not None:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state.get("scaler") or self.scaler.state_dict())
             self.history = state["history"]
-            if team.size == 1:
-                self.midst = Midst(**state.get("midst", {}))
+            if distributed.size == 1:
+                self.epoch_state = EpochState.from_state(state)
         self.predicted = tap_sspcab(self.model)
-        self.network = team.wrap(self.model, some_unused=not config.loss_weights.focal)
-        self.watch: Watch | None = None
-        if team.leads:
-            self.watch = Watch(config, self.folder, self.short, len(self.history), self.midst.steps)
-            self.watch.choose_probes(test, self.images, textures)
+        self.network = distributed.wrap(self.model, some_unused=not config.loss_weights.focal)
+        self.recorder: RunRecorder | None = None
+        if distributed.is_main:
+            self.recorder = RunRecorder(config, self.folder, self.short, len(self.history), self.epoch_state.steps)
+            self.recorder.choose_probes(test, self.images, textures)
 
     def run(self, on_step: Callable[[StepReport], None], on_epoch: Callable[[EpochReport], None]) -> Path:
         """Train the epochs that are missing, save each, and return the last one's checkpoint."""
-        clock = Clock(total=(self.config.epochs - len(self.history)) * self.steps - self.midst.steps)
+        clock = Clock(total=(self.config.epochs - len(self.history)) * self.steps - self.epoch_state.steps)
         while len(self.history) < self.config.epochs and not self._is_spent():
-            if self.team.size == 1 and self.stop():  # while the images were read, or an epoch was judged
+            if self.distributed.size == 1 and self.stop():  # while the images were read, or an epoch was judged
                 raise TrainingStopped(f"Stopped after epoch {len(self.history)}. The same command goes on from there.")
             report = self._train_epoch(len(self.history) + 1, clock, on_step)
-            if self.watch:
-                report = self._judged(report)
-                self.watch.after_epoch(report.epoch, self.model, self.midst.mean_norms())
-            self.midst = Midst()
+            if self.recorder:
+                report = self._evaluated(report)
+                self.recorder.after_epoch(report.epoch, self.model, self.epoch_state.mean_norms())
+            self.epoch_state = EpochState()
             self.history.append(report.row())
-            if self.team.leads:
+            if self.distributed.is_main:
                 self._save()
                 on_epoch(report)
         return self.folder.checkpoint(len(self.history))
 
     def _train_epoch(self, epoch: int, clock: Clock, on_step: Callable[[StepReport], None]) -> EpochReport:
-        config, team = self.config, self.team
+        config, distributed = self.config, self.distributed
         started, rate = time.perf_counter(), learning_rate(config, epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         seed = config.seed * 1_000_003 + epoch
-        midst, before = self.midst, self.midst.seconds
-        generator = midst.generator(team.device, seed + team.rank * 2**40)
+        progress, before = self.epoch_state, self.epoch_state.seconds
+        generator = progress.generator(distributed.device, seed + distributed.rank * 2**40)
         self.model.train()
-        all_batches = batches(self.images, config.batch_size, seed, team.rank, team.size)
-        for step, batch in enumerate(itertools.islice(all_batches, midst.steps, None), start=midst.steps + 1):
+        all_batches = batches(self.images, config.batch_size, seed, distributed.rank, distributed.size)
+        for step, batch in enumerate(itertools.islice(all_batches, progress.steps, None), start=progress.steps + 1):
             loss = self._loss(batch, generator)
-            parts = team.add_up(loss.parts) / team.size
-            _refuse_broken_loss(parts, epoch, step)
+            parts = distributed.all_reduce_sum(loss.parts) / distributed.size
+            _check_loss(parts, epoch, step)
             norms = self._descend(loss, epoch, step)
-            midst.add(parts, len(batch))
+            progress.add(parts, len(batch))
             clock.tick()
-            if self.watch:
+            if self.recorder:
                 l1, l2, ssim, focal, sspcab, total = parts.tolist()
                 place = (epoch, config.epochs, step, self.steps, total, clock.seconds_left)
                 report = StepReport(*place, l1, l2, ssim, focal, sspcab, float(norm_of(norms)), rate)
-                self.watch.after_step(report)
+                self.recorder.after_step(report)
                 if math.isfinite(report.gradient_norm):  # else the step was left out for overflow
-                    midst.add_norms(norms)
+                    progress.add_norms(norms)
                 on_step(report)
-            if team.size == 1 and self.stop():
-                midst_state = midst.as_state(before + time.perf_counter() - started, generator)
-                self.folder.save_state(self._state() | {"midst": midst_state})
+            if distributed.size == 1 and self.stop():
+                saved_state = progress.as_state(before + time.perf_counter() - started, generator)
+                self.folder.save_state(self._state() | {"epoch_state": saved_state})
                 raise TrainingStopped(
                     f"Stopped at epoch {epoch} after step {step} of {self.steps}. The same command goes on from there."
                 )
-        l1, l2, ssim, focal, sspcab, total = (midst.sums / midst.seen).tolist()
+        l1, l2, ssim, focal, sspcab, total = (progress.sums / progress.seen).tolist()
         seconds = before + time.perf_counter() - started
-        return EpochReport(epoch, l1, l2, ssim, focal, sspcab, total, rate, midst.seen * team.size, seconds)
+        return EpochReport(epoch, l1, l2, ssim, focal, sspcab, total, rate, progress.seen * distributed.size, seconds)
 
     def _loss(self, batch: Tensor, generator: torch.Generator) -> DraemLoss:
         config = self.config
         synthetic = synthesise(
-            random_crops(batch.to(self.team.device), config.train_size, generator).float() / 255,
+            random_crops(batch.to(self.distributed.device), config.train_size, generator).float() / 255,
             self.textures,
             generator,
             clean_share=config.clean_share,
@@ -195,7 +198,7 @@ class _Trainer:
             cutpaste_share=config.cutpaste_share,
             max_image_share=config.max_image_share,
         )
-        with autocast(self.team.device, self.short):
+        with autocast(self.distributed.device, self.short):
             shown = synthetic.corrupted.contiguous(memory_format=torch.channels_last)
             reconstruction, logits = self.network(shown)
         return draem_loss(
@@ -217,13 +220,13 @@ class _Trainer:
         whole = norm_of(norms)
         may_overflow = self.scaler.is_enabled() and self.scaler.get_scale() > SMALLEST_SCALE
         if not torch.isfinite(whole) and not may_overflow:
-            _refuse_broken_gradient(norms, epoch, step)
+            _check_gradient(norms, epoch, step)
         nn.utils.clip_grads_with_norm_(self.model.parameters(), GRADIENT_NORM_LIMIT, whole)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return norms
 
-    def _judged(self, report: EpochReport) -> EpochReport:
+    def _evaluated(self, report: EpochReport) -> EpochReport:
         """Add the figures of held-out and test images, as the config asks for them."""
         config, epoch = self.config, report.epoch
         validation = test = None
@@ -231,7 +234,7 @@ class _Trainer:
             validation = validate(self.model, self.held_out, self.textures, config, self.short, self.predicted)
         due = config.test_every and (epoch % config.test_every == 0 or epoch == config.epochs)
         if due and self.test is not None and len(self.test):
-            test = judge(self.model, self.test, config.batch_size, self.short)
+            test = evaluate(self.model, self.test, config.batch_size, self.short)
         return replace(report, validation=validation, test=test)
 
     def _save(self) -> None:
@@ -254,14 +257,14 @@ class _Trainer:
 
     def _is_spent(self) -> bool:
         """Tell whether the first process, which alone validates, finds the patience spent."""
-        spent = self.team.leads and patience_is_spent(self.config, self.history)
-        return bool(self.team.add_up(torch.tensor(float(spent))))
+        spent = self.distributed.is_main and patience_is_spent(self.config, self.history)
+        return bool(self.distributed.all_reduce_sum(torch.tensor(float(spent))))
 
 
 _WAY_OUT = "The run folder keeps the last good epoch; start anew with a lower --learning-rate or --precision float32."
 
 
-def _refuse_broken_loss(parts: Tensor, epoch: int, step: int) -> None:
+def _check_loss(parts: Tensor, epoch: int, step: int) -> None:
     if torch.isfinite(parts).all():
         return
     broken = [name for name, part in zip(PARTS, parts[:-1], strict=True) if not torch.isfinite(part)]
@@ -269,7 +272,7 @@ def _refuse_broken_loss(parts: Tensor, epoch: int, step: int) -> None:
     raise TrainingError(f"The {named} is not finite at epoch {epoch}, step {step}. {_WAY_OUT}")
 
 
-def _refuse_broken_gradient(norms: dict[str, Tensor], epoch: int, step: int) -> None:
+def _check_gradient(norms: dict[str, Tensor], epoch: int, step: int) -> None:
     broken = [name for name, norm in norms.items() if not torch.isfinite(norm)]
     named = f"{broken[-1]} and {len(broken) - 1} more" if len(broken) > 1 else "".join(broken) or "all layers together"
     raise TrainingError(f"The gradient of {named} is not finite at epoch {epoch}, step {step}. {_WAY_OUT}")

@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 
 from draem_core.training.losses import PARTS
-from draem_core.training.validation import TestFigures, ValidationFigures
+from draem_core.training.validation import TestMetrics, ValidationMetrics
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class EpochReport:
     learning_rate: float
     images: int
     seconds: float
-    validation: ValidationFigures | None = None
-    test: TestFigures | None = None
+    validation: ValidationMetrics | None = None
+    test: TestMetrics | None = None
 
     def row(self) -> dict[str, float | None]:
         """Return this epoch's line of ``metrics.csv``; a figure that was not taken is None."""
         row = asdict(self)
         validation, test = row.pop("validation") or {}, row.pop("test") or {}
-        row |= {f"validation_{name}": validation.get(name) for name in ValidationFigures.__dataclass_fields__}
-        row |= {f"test_{name}": test.get(name) for name in TestFigures.__dataclass_fields__}
+        row |= {f"validation_{name}": validation.get(name) for name in ValidationMetrics.__dataclass_fields__}
+        row |= {f"test_{name}": test.get(name) for name in TestMetrics.__dataclass_fields__}
         return row
 
 

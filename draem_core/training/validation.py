@@ -27,7 +27,7 @@ FOUND = 0.8  # image AUROC; below it the validation promises nothing
 
 
 @dataclass(frozen=True)
-class ValidationFigures:
+class ValidationMetrics:
     """Losses, and AUROCs of made-up defects against the same images without; NaN where undefined."""
 
     l1: float
@@ -41,7 +41,7 @@ class ValidationFigures:
 
 
 @dataclass(frozen=True)
-class TestFigures:
+class TestMetrics:
     """Figures of the labelled test set, raw maps, image score = the map's maximum; NaN where undefined."""
 
     __test__ = False  # no test class, whatever pytest reads into the name
@@ -58,7 +58,7 @@ def validate(
     config: TrainConfig,
     short: torch.dtype | None,
     predicted: Callable[[], tuple[Tensor, Tensor] | None],
-) -> ValidationFigures:
+) -> ValidationMetrics:
     """Judge the network on each held-out image twice, as it is and with a made-up defect; always the same defects.
 
     Args:
@@ -102,7 +102,7 @@ def validate(
             masks.extend(truth[:, 0].cpu().numpy() > 0)
     scores, labels = np.array([one.max() for one in maps]), np.array([one.any() for one in masks])
     l1, l2, ssim, focal, sspcab, total = (sums / seen).tolist()
-    return ValidationFigures(
+    return ValidationMetrics(
         l1=l1,
         l2=l2,
         ssim=ssim,
@@ -114,13 +114,13 @@ def validate(
     )
 
 
-def judge(model: Draem, test: LabelledImages, batch_size: int, short: torch.dtype | None) -> TestFigures:
-    """Judge the network on the labelled test set; pixel metrics use the images that are good or have a mask."""
+def evaluate(model: Draem, test: LabelledImages, batch_size: int, short: torch.dtype | None) -> TestMetrics:
+    """Evaluate the network on the labelled test set; pixel metrics use the images that are good or have a mask."""
     maps = [one for _, _, found in run_over(model, test.images, batch_size, short) for one in found.cpu().numpy()]
     scores = np.array([one.max() for one in maps])
     annotated = [index for index, mask in enumerate(test.masks) if mask is not None]
     defined = bool(np.isfinite(scores).all())
-    return TestFigures(
+    return TestMetrics(
         image_auroc=_auroc(scores, test.labels),
         image_f1max=metrics.image_f1max(scores, test.labels).f1 if defined else math.nan,
         pixel_auroc=metrics.pixel_auroc([maps[i] for i in annotated], [test.masks[i] for i in annotated])  # type: ignore[misc]

@@ -10,7 +10,7 @@ import pytest
 from machinery import ROOT, start_server
 from playwright.sync_api import Page, expect
 
-from draem_core.launch.launcher import Launcher, Stage, as_toml
+from draem_core.launch.launcher import Launcher, RunState, as_toml
 from draem_core.training.config import TrainConfig
 
 pytestmark = [
@@ -73,41 +73,41 @@ def tiny(home: Path, name: str) -> TrainConfig:
     return TrainConfig.model_validate({**places, **sizes})
 
 
-def expect_stage(page: Page, name: str, stage: Stage) -> None:
-    heading = page.get_by_role("heading", name=re.compile(rf"^{name}\b.*{stage.value}$"))
+def expect_state(page: Page, name: str, state: RunState) -> None:
+    heading = page.get_by_role("heading", name=re.compile(rf"^{name}\b.*{state.value}$"))
     expect(heading).to_be_visible(timeout=SECONDS)
 
 
 def test_start_watch_reload_line_stop_resume_and_open(train: Page, launcher: Launcher, url: str) -> None:
     page = train
     start(page, "long", 5000)
-    expect_stage(page, "long", Stage.TRAINING)
+    expect_state(page, "long", RunState.TRAINING)
     assert "run=runs%2Flong" in page.url
     expect(page.get_by_text("Reconstructions after epoch")).to_be_visible(timeout=SECONDS)
     expect(page.get_by_text(re.compile(r"\d of 5,000 epochs.* left"))).to_be_visible(timeout=SECONDS)
 
     page.reload()
-    expect_stage(page, "long", Stage.TRAINING)
+    expect_state(page, "long", RunState.TRAINING)
     expect(page.get_by_text("Loss by epoch")).to_be_visible(timeout=SECONDS)
     before = page.get_by_text("Reconstructions after epoch").inner_text()
     expect(page.get_by_text(before)).to_have_count(0, timeout=SECONDS)  # it goes on under our eyes
 
     page.goto(f"{url}/Train?run=none")  # a link to what is not there shows what trains
-    expect_stage(page, "long", Stage.TRAINING)
+    expect_state(page, "long", RunState.TRAINING)
     page.get_by_role("combobox", name="Run").click()
     page.get_by_role("option", name="New training").click()
     start(page, "next", 5000)
-    expect_stage(page, "next", Stage.WAITING)
+    expect_state(page, "next", RunState.WAITING)
     expect(page.get_by_text("behind long")).to_be_visible(timeout=SECONDS)
-    page.get_by_role("button", name="Take out of the line").click()
-    expect_stage(page, "long", Stage.TRAINING)
+    page.get_by_role("button", name="Take out of the queue").click()
+    expect_state(page, "long", RunState.TRAINING)
     assert not (launcher.runs / "next").exists()
 
     page.get_by_role("button", name="Stop").click()
-    expect_stage(page, "long", Stage.STOPPED)
-    assert launcher.standing("long").stage is Stage.STOPPED
+    expect_state(page, "long", RunState.STOPPED)
+    assert launcher.status("long").state is RunState.STOPPED
     page.get_by_role("button", name="Resume").click()
-    expect_stage(page, "long", Stage.TRAINING)
+    expect_state(page, "long", RunState.TRAINING)
 
     page.get_by_role("link", name="Open in Explore").click()
     expect(page).to_have_url(
@@ -117,14 +117,14 @@ def test_start_watch_reload_line_stop_resume_and_open(train: Page, launcher: Lau
         re.compile("^long"), timeout=SECONDS
     )
     page.goto(f"{url}/Train")
-    expect_stage(page, "long", Stage.TRAINING)
+    expect_state(page, "long", RunState.TRAINING)
     page.get_by_role("link", name="Open in Epochs").click()
     expect(page).to_have_url(re.compile(r"/Epochs\?.*run=runs%2Flong"), timeout=SECONDS)
     expect(page.get_by_text(re.compile(r"^long, \d+ epochs")).first).to_be_visible(timeout=SECONDS)
 
 
 def test_a_training_outlives_the_app(launcher: Launcher, home: Path, page: Page) -> None:
-    for ticket in reversed(launcher.line.tickets()):
+    for ticket in reversed(launcher.queue.tickets()):
         launcher.stop(ticket.run)
     pid = launcher.start(tiny(home, "lasting")).pid
     with pytest.MonkeyPatch.context() as patch:
@@ -132,7 +132,7 @@ def test_a_training_outlives_the_app(launcher: Launcher, home: Path, page: Page)
         for _ in range(2):  # an app, and the next one after its end
             process, url = start_server(ROOT / "app.py", home / "another.log")
             page.goto(f"{url}/Train")
-            expect_stage(page, "lasting", Stage.TRAINING)
+            expect_state(page, "lasting", RunState.TRAINING)
             process.kill()
             process.wait(10)
     os.kill(pid, 0)
@@ -152,4 +152,4 @@ def test_what_is_wrong_is_said_beside_the_form(train: Page, launcher: Launcher, 
     fill(page, Crop_size=0)
     expect(page.get_by_text("never overwritten")).to_be_visible(timeout=SECONDS)
     page.get_by_role("button", name="Watch or resume it").click()
-    expect_stage(page, "taken", Stage.STOPPED)
+    expect_state(page, "taken", RunState.STOPPED)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from draem_core.launch.launcher import Launcher, LaunchError, Stage, as_toml, check_name, device_of
-from draem_core.launch.queue import Line, LineError
-from draem_core.launch.run_lock import alone_in
-from draem_core.launch.step_timing import PaceError, measure, measure_apart
+from draem_core.launch.launcher import Launcher, LaunchError, RunState, as_toml, check_name, device_of
+from draem_core.launch.queue import JobQueue, JobQueueError
+from draem_core.launch.run_lock import run_lock
+from draem_core.launch.step_timing import StepTimingError, measure, measure_in_subprocess
 from draem_core.runs.progress import read_history, read_newest_steps, read_progress, steps_per_epoch
 from draem_core.training.config import TrainConfig, make_config
 from draem_core.training.losses import LossWeights
@@ -34,7 +34,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def launcher(tmp_path: Path) -> Iterator[Launcher]:
     launcher = Launcher(tmp_path / "runs", niceness=0)
     yield launcher
-    for ticket in reversed(launcher.line.tickets()):  # those who wait first, or they would begin
+    for ticket in reversed(launcher.queue.tickets()):  # those who wait first, or they would begin
         launcher.stop(ticket.run)
 
 
@@ -66,8 +66,8 @@ def wait_until(what: Callable[[], object], seconds: float = 600) -> None:
         time.sleep(0.05)
 
 
-def stage(launcher: Launcher, name: str) -> Stage:
-    return launcher.standing(name).stage
+def state(launcher: Launcher, name: str) -> RunState:
+    return launcher.status(name).state
 
 
 def epochs_of(launcher: Launcher, name: str) -> list[int]:
@@ -79,18 +79,18 @@ def test_a_second_run_waits_in_line_and_begins_when_the_first_is_stopped(
 ) -> None:
     for name in ("first", "second", "third"):
         launcher.start(make(name, epochs=ENDLESS if name == "first" else 1))
-    assert launcher.standing("third").ahead == ("first", "second")
+    assert launcher.status("third").ahead == ("first", "second")
     wait_until(lambda: epochs_of(launcher, "first"))
     wait_until(lambda: "behind second" in launcher.log("third"))
-    assert stage(launcher, "second") is Stage.WAITING
+    assert state(launcher, "second") is RunState.WAITING
     assert not (launcher.runs / "second" / "config.json").exists()
     launcher.withdraw("third")
     assert not (launcher.runs / "third").exists()
     launcher.stop("first")
-    wait_until(lambda: stage(launcher, "second") is Stage.FINISHED)
+    wait_until(lambda: state(launcher, "second") is RunState.FINISHED)
     assert epochs_of(launcher, "second") == [1]
     assert "2 good images" in launcher.log("second")
-    assert launcher.line.tickets() == []
+    assert launcher.queue.tickets() == []
     assert launcher.names() == ["second", "first"]
 
 
@@ -98,21 +98,21 @@ def test_what_is_stopped_or_killed_goes_on_after_its_last_epoch(
     launcher: Launcher, make: Callable[..., TrainConfig]
 ) -> None:
     launcher.start(make("run"))
-    with pytest.raises(LineError, match="already"):
+    with pytest.raises(JobQueueError, match="already"):
         launcher.resume("run")
     with pytest.raises(LaunchError, match="exists already"):
         launcher.start(make("run"))
     wait_until(lambda: len(epochs_of(launcher, "run")) > 2)
     launcher.stop("run")
-    standing = launcher.standing("run")
-    assert standing.stage is Stage.STOPPED
-    assert "stopped here" in standing.said
+    status = launcher.status("run")
+    assert status.state is RunState.STOPPED
+    assert "stopped here" in status.message
     before = len(epochs_of(launcher, "run"))
     ticket = launcher.resume("run")
     wait_until(lambda: len(epochs_of(launcher, "run")) > before + 1)
     os.kill(ticket.pid, signal.SIGKILL)
-    wait_until(lambda: stage(launcher, "run") is Stage.STOPPED)
-    assert "without a word" in launcher.standing("run").said
+    wait_until(lambda: state(launcher, "run") is RunState.STOPPED)
+    assert "without a word" in launcher.status("run").message
     before = len(epochs_of(launcher, "run"))
     launcher.resume("run")
     wait_until(lambda: len(epochs_of(launcher, "run")) > before)
@@ -131,9 +131,9 @@ def test_a_run_outlives_the_app_that_started_it_and_can_be_stopped_by_another(
     )
     subprocess.run([sys.executable, "-c", app, launcher.runs, tmp_path / "config.toml"], cwd=ROOT, check=True)
     wait_until(lambda: epochs_of(launcher, "run"))
-    assert stage(launcher, "run") is Stage.TRAINING
+    assert state(launcher, "run") is RunState.TRAINING
     launcher.stop("run")
-    assert stage(launcher, "run") is Stage.STOPPED
+    assert state(launcher, "run") is RunState.STOPPED
 
 
 def test_a_recycled_pid_is_never_taken_for_ours(launcher: Launcher, make: Callable[..., TrainConfig]) -> None:
@@ -143,11 +143,11 @@ def test_a_recycled_pid_is_never_taken_for_ours(launcher: Launcher, make: Callab
         folder.mkdir(parents=True)
         (folder / "train.toml").write_text(as_toml(make("run")))
         (folder / "train.log").write_text("")
-        line = launcher.runs / ".queue"
-        line.mkdir()
+        queue = launcher.runs / ".queue"
+        queue.mkdir()
         ticket = {"number": 1, "run": "run", "device": "cpu", "pid": bystander.pid}
-        (line / "1.json").write_text(json.dumps(ticket))
-        assert stage(launcher, "run") is Stage.STOPPED
+        (queue / "1.json").write_text(json.dumps(ticket))
+        assert state(launcher, "run") is RunState.STOPPED
         launcher.stop("run")
         assert bystander.poll() is None
     finally:
@@ -157,20 +157,20 @@ def test_a_recycled_pid_is_never_taken_for_ours(launcher: Launcher, make: Callab
 
 def test_an_error_is_told_by_its_sentence(launcher: Launcher, make: Callable[..., TrainConfig], tmp_path: Path) -> None:
     launcher.start(make("run", data=tmp_path / "nowhere"))
-    wait_until(lambda: stage(launcher, "run") is Stage.FAILED)
-    assert launcher.standing("run").said.startswith(str(tmp_path / "nowhere"))
-    assert "does not exist" in launcher.standing("run").said
+    wait_until(lambda: state(launcher, "run") is RunState.FAILED)
+    assert launcher.status("run").message.startswith(str(tmp_path / "nowhere"))
+    assert "does not exist" in launcher.status("run").message
 
 
 def test_a_stubborn_process_is_killed(launcher: Launcher) -> None:
     folder = launcher.runs / "run"
     folder.mkdir(parents=True)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
-    with launcher.line.drawing("run", "cpu") as draw:
-        process = subprocess.Popen([sys.executable, "-c", deaf], pass_fds=(draw.handle,), stdout=subprocess.PIPE)
+    with launcher.queue.enqueue("run", "cpu") as reservation:
+        process = subprocess.Popen([sys.executable, "-c", deaf], pass_fds=(reservation.handle,), stdout=subprocess.PIPE)
         assert process.stdout is not None
         process.stdout.readline()
-        draw.give_to(process.pid)
+        reservation.commit(process.pid)
     launcher.stop("run", grace=0.2)
     assert process.wait(5) == -signal.SIGKILL
 
@@ -181,30 +181,30 @@ def test_a_run_of_the_command_line_is_not_taken_over(launcher: Launcher, make: C
     config = make("run")
     (folder / "config.json").write_text(json.dumps({"config": config.model_dump(mode="json")}))
     (folder / "ended.json").write_text('{"status": null}')
-    with alone_in(folder):
-        assert stage(launcher, "run") is Stage.ELSEWHERE
-        assert f"process {os.getpid()}, which was not started here" in launcher.standing("run").said
+    with run_lock(folder):
+        assert state(launcher, "run") is RunState.ELSEWHERE
+        assert f"process {os.getpid()}, which was not started here" in launcher.status("run").message
         with pytest.raises(LaunchError, match="not started here"):
             launcher.resume("run")
-    assert stage(launcher, "run") is Stage.STOPPED
+    assert state(launcher, "run") is RunState.STOPPED
     assert launcher.config("run") == config
 
 
 def test_devices_do_not_wait_for_each_other(tmp_path: Path) -> None:
-    line = Line(tmp_path)
-    with line.drawing("a", "cpu") as first:
-        with_first = first.give_to(1)
+    queue = JobQueue(tmp_path)
+    with queue.enqueue("a", "cpu") as first:
+        with_first = first.commit(1)
         held = [os.dup(first.handle)]
     for number, device in enumerate(("cuda:0", "cpu"), start=2):
-        with line.drawing(f"run{number}", device) as draw:
-            draw.give_to(number)
-            held.append(os.dup(draw.handle))
-    other, second = line.tickets()[1:]
-    assert line.ahead_of(other) == []
-    assert line.ahead_of(second) == [with_first]
+        with queue.enqueue(f"run{number}", device) as reservation:
+            reservation.commit(number)
+            held.append(os.dup(reservation.handle))
+    other, second = queue.tickets()[1:]
+    assert queue.ahead_of(other) == []
+    assert queue.ahead_of(second) == [with_first]
     for handle in held:
         os.close(handle)
-    assert line.tickets() == []
+    assert queue.tickets() == []
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "ü", "a b", "x" * 65, "a\n", "a."])
@@ -239,13 +239,13 @@ def test_the_device_that_is_waited_for() -> None:
     assert device_of(config) == device_of(config.model_copy(update={"device": device_of(config)}))
 
 
-def write_run(folder: Path, epochs: int, steps: int, into: int, began: float = 1000.0, pace: float = 2.0) -> None:
-    """Write what a run of ``steps`` steps an epoch leaves that takes ``pace`` s a step, 4 s to judge an epoch."""
+def write_run(folder: Path, epochs: int, steps: int, into: int, began: float = 1e3, step_seconds: float = 2.0) -> None:
+    """Write what a run of ``steps`` steps an epoch leaves that takes ``step_seconds`` each, 4 s an evaluation."""
     (folder / "probes").mkdir(parents=True)
     now, rows = began, []
     for epoch in range(1, epochs + 2):
         for step in range(1, (steps if epoch <= epochs else into) + 1):
-            now += pace
+            now += step_seconds
             rows.append(",".join([str(epoch), str(step), *("0.5" for _ in STEP_COLUMNS[2:])]))
         if epoch <= epochs:
             now += 4
@@ -257,7 +257,7 @@ def write_run(folder: Path, epochs: int, steps: int, into: int, began: float = 1
     os.utime(folder / "layers.csv", (began, began))
     os.utime(folder / "steps.csv", (now, now))
     if epochs:
-        lines = [f"{epoch},{steps * pace}" for epoch in range(1, epochs + 1)]
+        lines = [f"{epoch},{steps * step_seconds}" for epoch in range(1, epochs + 1)]
         (folder / "metrics.csv").write_text("\n".join(["epoch,seconds", *lines]) + "\n")
 
 
@@ -298,7 +298,7 @@ def test_steps_leave_out_what_is_held_out(make: Callable[..., TrainConfig]) -> N
 
 def test_without_a_folder_there_are_no_runs(tmp_path: Path) -> None:
     assert Launcher(tmp_path / "none").names() == []
-    assert Launcher(tmp_path / "none").line.tickets() == []
+    assert Launcher(tmp_path / "none").queue.tickets() == []
 
 
 def test_a_start_that_fails_leaves_its_name_free(
@@ -311,7 +311,7 @@ def test_a_start_that_fails_leaves_its_name_free(
     with pytest.raises(OSError, match="no processes left"):
         launcher.start(make("run"))
     assert not (launcher.runs / "run").exists()
-    assert launcher.line.tickets() == []
+    assert launcher.queue.tickets() == []
     assert list((launcher.runs / ".queue").glob("*.new")) == []
 
 
@@ -321,7 +321,7 @@ def test_the_pace_is_measured_apart_and_leaves_nothing(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     config = make("run", validation_share=0.5, patience=3)
     assert 0 < measure(config) < 30
-    with pytest.raises(PaceError, match="first steps fail: The device 'cuda:99' cannot be used"):
-        measure_apart(as_toml(config.model_copy(update={"device": "cuda:99"})))
+    with pytest.raises(StepTimingError, match="first steps fail: The device 'cuda:99' cannot be used"):
+        measure_in_subprocess(as_toml(config.model_copy(update={"device": "cuda:99"})))
     assert list(tmp_path.glob("draem_pace_*")) == []
     assert not config.out.exists()

@@ -29,7 +29,7 @@ FORMATS = ("d", "f", "g", "e", "%", ",")  # an f-string's numbers
 OWN_WORDS = {
     "pages/_ui/train/charts.py": {"title", "epoch"},
     "pages/_ui/train/form.py": {"label", "MEANING[name]", "MEANING['name']", "_BUTTON_HELP"},
-    "pages/_ui/train/watch.py": {"doing", "colour", "icon", "standing.stage.value"},
+    "pages/_ui/train/watch.py": {"doing", "colour", "icon", "status.state.value"},
     "pages/_ui/common/byte_cache.py": {"show_spinner"},
     "pages/_ui/tune/goals_panel.py": {"head", "names"},
     "pages/_ui/tune/confidence.py": {

@@ -17,7 +17,7 @@ from tiny_home import GRID, PICTURE
 from draem_core import PostProcess, Predictor, load_checkpoint, read_image
 from draem_core.data.datasets import open_dataset
 from draem_core.inside.ablations import difference_map
-from draem_core.synthesis.sample import Hand
+from draem_core.synthesis.sample import SampleOverrides
 from pages._ui import texts
 from pages._ui.common import library
 from pages._ui.components.inside_view.painting import Painting, layer_size, read_painting
@@ -244,7 +244,7 @@ def test_without_a_defect_there_is_nothing_to_tell(home: Path) -> None:
 
 
 def test_a_faint_sample_is_told_beside_the_same_one_as_it_was_drawn(home: Path) -> None:
-    drawn = SyntheticSettings.joined(LiveSettings(), SYNTHETIC_STEPS[0].settings.selection, Hand())
+    drawn = SyntheticSettings.joined(LiveSettings(), SYNTHETIC_STEPS[0].settings.selection, SampleOverrides())
     found = answers.faint(synthetic_scene(home, replace(drawn, beta=0.9)))
     plain = answers.blend(synthetic_scene(home, drawn))
     assert found is not None

@@ -129,7 +129,7 @@ def test_what_was_not_taken_is_null(review: Review) -> None:
     without = replace(
         review,
         layers=review.layers.assign(gradient_norm=np.nan),
-        probe_figures=review.probe_figures[review.probe_figures["epoch"] != 2],
+        probe_table=review.probe_table[review.probe_table["epoch"] != 2],
     )
     header, _ = unpacked(pack(without))
     assert header["scores"][1] == [None] * PROBES

@@ -22,7 +22,7 @@ from draem_core.data.datasets import open_dataset
 from draem_core.data.textures import load_textures
 from draem_core.inference.resize import resize_picture
 from draem_core.synthesis import synthesise
-from draem_core.synthesis.sample import ROTATE_SHARE, Hand, make_sample
+from draem_core.synthesis.sample import ROTATE_SHARE, SampleOverrides, make_sample
 from pages._ui.common import library
 from pages._ui.components.mask_areas import histogram, told
 from pages._ui.components.sample_grid import shrunk
@@ -129,7 +129,7 @@ def test_a_link_reproduces_the_sample(home: Path) -> None:
     assert {name: facts["answer"][name] for name in asked} == asked
     assert {name: address(at)[name] for name in asked} == {name: str(value) for name, value in asked.items()}
     assert list(facts["by_hand"]) == ["coin", "scale_x", "change_2", "beta"]
-    hand = Hand(coin="painted", scale_x=8, beta=0.25, change_2="invert")
+    hand = SampleOverrides(coin="painted", scale_x=8, beta=0.25, change_2="invert")
     expected = make_sample(good_image(home), load_textures(None, GRID), 8, "texture", hand)
     np.testing.assert_array_equal(arrays["blend"], (expected.corrupted * 255).round().byte().permute(1, 2, 0).numpy())
 
@@ -318,8 +318,8 @@ def test_an_arrow_points_where_its_gradient_points(home: Path) -> None:
 def test_a_rectangle_covers_the_patchs_pixels(home: Path) -> None:
     view = view_of(home, seed=5, kind="cutpaste", coin="painted", piece_height=10, piece_width=20, piece_turn=0.0,
                    to_row=30, to_column=40)  # fmt: skip
-    assert view.sample.piece is not None
-    draw = view.sample.piece.draw
+    assert view.sample.patch is not None
+    draw = view.sample.patch.draw
     assert rectangle(draw, draw.target[0]) == "M30.5 25.5L50.5 25.5L50.5 35.5L30.5 35.5Z"
     assert np.argwhere(view.truth).min(axis=0).tolist() == [25, 30]
     assert np.argwhere(view.truth).max(axis=0).tolist() == [35, 50]
@@ -366,7 +366,9 @@ def test_settings_read_back_as_they_are_written() -> None:
     with pytest.raises(ValueError, match="seed is -1"):
         SampleSelection(seed=-1)
     rule = LiveSettings(0.25)
-    settings = SyntheticSettings.joined(rule, SampleSelection(5, "cutpaste"), Hand(to_row=3, brightness=1.25))
+    settings = SyntheticSettings.joined(
+        rule, SampleSelection(5, "cutpaste"), SampleOverrides(to_row=3, brightness=1.25)
+    )
     assert read(vars(settings), rule) == settings
     assert (settings.rule, settings.selection.seed, settings.hand.to_row) == (rule, 5, 3)
     assert read({"step": "piece"}, rule).step == "patch"  # the stage's name in earlier links

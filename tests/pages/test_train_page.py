@@ -112,9 +112,9 @@ def living(runs: Path, *names: str) -> Iterator[None]:
     """Hold tickets for runs on the processor, as their processes would."""
     launcher, held = Launcher(runs), []
     for name in names:
-        with launcher.line.drawing(name, "cpu") as draw:
-            draw.give_to(os.getpid())
-            held.append(os.dup(draw.handle))
+        with launcher.queue.enqueue(name, "cpu") as reservation:
+            reservation.commit(os.getpid())
+            held.append(os.dup(reservation.handle))
     yield
     for handle in held:
         os.close(handle)
@@ -185,7 +185,7 @@ def test_what_cannot_be_trained_is_said(home: Path, name: str, value: object, sa
 
 def test_the_time_is_estimated_on_demand_and_for_what_was_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(form, "measure_apart", lambda toml: asked.append(toml) or 2.0)
+    monkeypatch.setattr(form, "measure_in_subprocess", lambda toml: asked.append(toml) or 2.0)
     at = press(set_field(open_page(), "epochs", 300), "Estimate the time")
     assert "A step took 2 s just now, so 300 epochs will take 10 min." in words(at)  # 2 images are one step
     assert "so 30 epochs will take about 60 s" in words(set_field(at, "epochs", 30))
@@ -216,7 +216,7 @@ def test_a_living_run_is_shown_first_and_the_next_one_waits(home: Path) -> None:
         at = open_page(run="runs/second")
         assert "waiting" in at.header[0].value
         assert "behind first; first has 3 min left" in words(at)
-        assert "**second** waits in line on cpu" in words(at)
+        assert "**second** waits in the queue on cpu" in words(at)
     at = open_page(run="runs/first")
     assert "gone without a word" in words(at)
 

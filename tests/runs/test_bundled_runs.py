@@ -20,7 +20,7 @@ def test_the_healthy_run_goes_from_noise_to_good_and_nothing_is_wrong_with_it() 
 def test_its_first_repaint_is_one_colour_and_its_last_one_the_part() -> None:
     review = load_review(RUNS / "metal")
     assert [finding.kind for finding in diagnose(review, epoch=1)] == ["reconstruction_constant"]
-    off = review.probe_figures.groupby("epoch")["difference_mean"].median()
+    off = review.probe_table.groupby("epoch")["difference_mean"].median()
     assert off.iloc[-1] < 0.03 < 0.2 < off.iloc[0]
 
 

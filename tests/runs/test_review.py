@@ -13,7 +13,7 @@ from draem_core.checkpoints import load_checkpoint
 from draem_core.data.datasets import open_dataset
 from draem_core.diagnostics import diagnose
 from draem_core.inference import Predictor
-from draem_core.runs.csv_log import Journal, read_journal
+from draem_core.runs.csv_log import CsvLog, read_csv_log
 from draem_core.runs.probes import MADE_UP, choose, choose_probes, small
 from draem_core.runs.replay import epoch_in, review_from_checkpoints
 from draem_core.runs.review import find_reviews, load_review
@@ -117,7 +117,7 @@ def test_best_epochs_side_by_side(review):
 
 
 def test_a_running_training_can_be_reviewed(tmp_path):
-    """Half a line at the end of a journal, and pictures of an epoch whose metrics are not yet there."""
+    """Half a line at the end of a log, and pictures of an epoch whose metrics are not yet there."""
     shutil.copytree(healthy_run(), tmp_path / "run")
     table = pd.read_csv(tmp_path / "run" / "metrics.csv")
     table[table["epoch"] <= 11].to_csv(tmp_path / "run" / "metrics.csv", index=False)
@@ -180,13 +180,13 @@ def test_labelled_pictures_come_from_a_dataset(dataset):
     assert sorted(sample.kind for sample in few) == sorted(KINDS * 2)
 
 
-def test_journals_forget_an_unfinished_epoch(tmp_path):
-    journal = Journal(tmp_path / "j.csv", ("epoch", "value", "note"), 0)
-    journal.append([(1, 0.1234567891, None), (2, 5.0, "x,y")])
+def test_csv_logs_forget_an_unfinished_epoch(tmp_path):
+    log = CsvLog(tmp_path / "j.csv", ("epoch", "value", "note"), 0)
+    log.append([(1, 0.1234567891, None), (2, 5.0, "x,y")])
     assert (tmp_path / "j.csv").read_text() == 'epoch,value,note\n1,0.1234568,\n2,5,"x,y"\n'
-    Journal(tmp_path / "j.csv", ("epoch", "value", "note"), 1)
-    assert read_journal(tmp_path / "j.csv", ()).to_dict("list")["epoch"] == [1]
-    assert list(read_journal(tmp_path / "missing.csv", ("epoch", "value")).columns) == ["epoch", "value"]
+    CsvLog(tmp_path / "j.csv", ("epoch", "value", "note"), 1)
+    assert read_csv_log(tmp_path / "j.csv", ()).to_dict("list")["epoch"] == [1]
+    assert list(read_csv_log(tmp_path / "missing.csv", ("epoch", "value")).columns) == ["epoch", "value"]
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from draem_core.synthesis.augment import (
     rotate_images,
     solarize,
 )
-from draem_core.synthesis.draws import draw_batch
 from draem_core.synthesis.perlin import perlin_noise, random_scales
+from draem_core.synthesis.random_params import draw_batch
 
 SIZE = (32, 48)
 
@@ -250,7 +250,7 @@ def test_a_pasted_piece_comes_from_the_same_image_in_one_move(monkeypatch):
     row, column = torch.meshgrid(torch.arange(64.0), torch.arange(48.0), indexing="ij")
     images = torch.stack((row / 64, column / 64, torch.zeros_like(row))).expand(60, 3, 64, 48)
     changed, masks = cut_and_paste(images, generator(7))
-    assert masks.flatten(1).any(dim=1).all(), "each image gets its piece"
+    assert masks.flatten(1).any(dim=1).all(), "each image gets its patch"
     for image, pasted, mask in zip(images, changed, masks[:, 0] > 0, strict=True):
         assert torch.equal(pasted[:, ~mask], image[:, ~mask])
         moves = ((pasted - image) * 64)[:2, mask]
@@ -295,11 +295,11 @@ def test_what_a_seed_draws_stays_the_same() -> None:
     """Links to samples and repeated runs rely on it: these are the numbers of the first version, before pictures were
     made of draws."""
     draw = draw_batch(4, (64, 64), 160, generator(7), rotate_share=0.3, cutpaste_share=0.5)
-    texture, pieces = draw.texture, draw.pieces
+    texture, patches = draw.texture, draw.patches
     assert texture is not None
-    assert pieces is not None
-    assert (draw.turned.tolist(), draw.painted.tolist(), draw.pasted.tolist()) == ([1], [1, 2, 3], [1, 2])
-    assert draw.coins.tolist() == pytest.approx([0.3653, 0.8513, 0.8549, 0.5509], abs=1e-4)
+    assert patches is not None
+    assert (draw.rotated.tolist(), draw.anomalous.tolist(), draw.pasted.tolist()) == ([1], [1, 2, 3], [1, 2])
+    assert draw.anomaly_draws.tolist() == pytest.approx([0.3653, 0.8513, 0.8549, 0.5509], abs=1e-4)
     assert texture.texture.tolist() == [8, 57, 142]
     assert texture.noise.scales.tolist() == [[16, 1], [16, 8], [1, 1]]
     assert texture.noise.angles.tolist() == pytest.approx([-0.2728, 0.8080, 0.6121], abs=1e-4)
@@ -316,6 +316,6 @@ def test_what_a_seed_draws_stays_the_same() -> None:
     ]
     strengths = [float(value) for change in texture.changes for drawn in change.strengths for value in drawn.flatten()]
     assert strengths == pytest.approx([0.9382, 0.6013, 1.7345, 1.1015, 0.0921, 3.0, 30.5275], abs=1e-4)
-    assert pieces.target[0].tolist() == pytest.approx([43.537, 23.918], abs=1e-3)
-    assert pieces.source[0].tolist() == pytest.approx([49.099, 32.550], abs=1e-3)
-    assert float(pieces.brightness[0]) == pytest.approx(1.093, abs=1e-3)
+    assert patches.target[0].tolist() == pytest.approx([43.537, 23.918], abs=1e-3)
+    assert patches.source[0].tolist() == pytest.approx([49.099, 32.550], abs=1e-3)
+    assert float(patches.brightness[0]) == pytest.approx(1.093, abs=1e-3)

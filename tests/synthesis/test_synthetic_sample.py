@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from draem_core.synthesis import blend, synthesise
 from draem_core.synthesis.augment import AUGMENTATIONS
-from draem_core.synthesis.draws import CLEAN_SHARE, MAX_IMAGE_SHARE, draw_batch
-from draem_core.synthesis.sample import ROTATE_SHARE, Hand, Sample, make_sample, mask_shares
+from draem_core.synthesis.random_params import CLEAN_SHARE, MAX_IMAGE_SHARE, draw_batch
+from draem_core.synthesis.sample import ROTATE_SHARE, SampleOverrides, SyntheticSample, make_sample, mask_shares
 from draem_core.training.config import TrainConfig
 
 SIZE = (48, 64)
@@ -19,10 +19,10 @@ TEXTURES = torch.randint(0, 256, (7, 3, *SIZE), dtype=torch.uint8, generator=tor
 SEEDS = st.integers(0, 2**31 - 1)
 
 
-def painted(seed: int, hand: Hand | None = None, kind: str = "texture") -> Sample:
+def anomalous(seed: int, overrides: SampleOverrides | None = None, kind: str = "texture") -> SyntheticSample:
     """A sample that is painted whatever its coin says."""
-    values = vars(hand) if hand else {}
-    return make_sample(IMAGE, TEXTURES, seed, kind, Hand(**{**values, "coin": "painted"}))
+    values = vars(overrides) if overrides else {}
+    return make_sample(IMAGE, TEXTURES, seed, kind, SampleOverrides(**{**values, "coin": "painted"}))
 
 
 @pytest.mark.parametrize("kind", ["texture", "cutpaste"])
@@ -60,7 +60,7 @@ def test_all_kinds_of_samples_were_among_them() -> None:
 @given(SEEDS)
 def test_stages_follow_from_one_another(seed: int) -> None:
     """Each stage recomputed from those before it, by hand."""
-    sample = painted(seed)
+    sample = anomalous(seed)
     stages = sample.texture
     assert stages is not None
     assert torch.equal(sample.mask, stages.blended.noise[0] > 0.5)
@@ -79,7 +79,7 @@ def test_stages_follow_from_one_another(seed: int) -> None:
 @settings(deadline=None, max_examples=25)
 @given(SEEDS, st.floats(0, 1, width=32) | st.none())
 def test_both_names_of_beta_add_up_to_one(seed: int, beta: float | None) -> None:
-    stages = painted(seed, Hand(beta=beta)).texture
+    stages = anomalous(seed, SampleOverrides(beta=beta)).texture
     assert stages is not None
     assert stages.image_share + stages.texture_share == pytest.approx(1, abs=1e-12)
     assert 0 <= stages.image_share <= (0.8 if beta is None else 1)
@@ -99,34 +99,39 @@ def test_blend_formula_by_hand(image: float, texture: float, beta: float, is_mas
 @settings(deadline=None, max_examples=15)
 @given(SEEDS)
 def test_a_hand_moves_what_it_sets_and_nothing_before_it(seed: int) -> None:
-    free = painted(seed).texture
+    free = anomalous(seed).texture
     assert free is not None
-    held = painted(seed, Hand(beta=0.25)).texture
+    held = anomalous(seed, SampleOverrides(beta=0.25)).texture
     assert held is not None
     assert torch.equal(held.blended.mask, free.blended.mask)
     assert torch.equal(held.blended.texture, free.blended.texture)
-    for hand in (Hand(scale_x=8, scale_y=2), Hand(gradients=5), Hand(angle=33.0), Hand(noise_threshold=0.1)):
-        other = painted(seed, hand).texture
+    for overrides in (
+        SampleOverrides(scale_x=8, scale_y=2),
+        SampleOverrides(gradients=5),
+        SampleOverrides(angle=33.0),
+        SampleOverrides(noise_threshold=0.1),
+    ):
+        other = anomalous(seed, overrides).texture
         assert other is not None
         assert torch.equal(other.blended.texture, free.blended.texture)
         assert other.image_share == free.image_share
-    wide = painted(seed, Hand(noise_threshold=0.1)).texture
+    wide = anomalous(seed, SampleOverrides(noise_threshold=0.1)).texture
     assert wide is not None
     assert torch.equal(wide.blended.noise, free.blended.noise)
     assert (wide.blended.mask >= free.blended.mask).all()
 
 
 def test_scales_and_angle_by_hand() -> None:
-    stages = painted(3, Hand(scale_y=16, scale_x=2, angle=90.0)).texture
+    stages = anomalous(3, SampleOverrides(scale_y=16, scale_x=2, angle=90.0)).texture
     assert stages is not None
     assert stages.draw.noise.scales.tolist() == [[16, 2]]
     assert stages.draw.noise.side == 17
     assert float(stages.draw.noise.angles) == pytest.approx(math.pi / 2)
-    assert torch.equal(painted(3, Hand(angle=0.0)).texture.blended.noise[0], painted(3).texture.straight)  # type: ignore[union-attr]
+    assert torch.equal(anomalous(3, SampleOverrides(angle=0.0)).texture.blended.noise[0], anomalous(3).texture.straight)  # type: ignore[union-attr]
 
 
 def test_changes_by_hand_take_their_place_and_leave_the_others_alone() -> None:
-    free, held = painted(5).texture, painted(5, Hand(change_2="invert")).texture
+    free, held = anomalous(5).texture, anomalous(5, SampleOverrides(change_2="invert")).texture
     assert free is not None
     assert held is not None
     assert held.draw.changes[1].augmentation.name == "invert"
@@ -134,32 +139,32 @@ def test_changes_by_hand_take_their_place_and_leave_the_others_alone() -> None:
     assert torch.equal(held.steps[1], 1 - free.steps[0])
     assert held.draw.changes[2].augmentation is free.draw.changes[2].augmentation
     assert held.draw.changes[0].strengths == free.draw.changes[0].strengths
-    one, same, other = (painted(5, Hand(change_1="gamma", strengths=seed)).texture for seed in (7, 7, 8))
+    one, same, other = (anomalous(5, SampleOverrides(change_1="gamma", strengths=seed)).texture for seed in (7, 7, 8))
     assert torch.equal(one.steps[2], same.steps[2])  # type: ignore[union-attr]
     assert not torch.equal(one.steps[0], other.steps[0])  # type: ignore[union-attr]
 
 
 def test_texture_and_turn_by_hand() -> None:
-    stages = painted(5, Hand(texture=4)).texture
+    stages = anomalous(5, SampleOverrides(texture=4)).texture
     assert stages is not None
     assert torch.equal(stages.blended.source[0], TEXTURES[4].float() / 255)
-    last = painted(5, Hand(texture=10_000)).texture
+    last = anomalous(5, SampleOverrides(texture=10_000)).texture
     assert last is not None
     assert torch.equal(last.blended.source[0], TEXTURES[-1].float() / 255)
-    upright = painted(3, Hand(turn=0.0))
+    upright = anomalous(3, SampleOverrides(turn=0.0))
     assert torch.equal(upright.image, IMAGE)
     assert upright.turn == 0
-    assert painted(3, Hand(turn=-30.0)).turn == pytest.approx(-30)
-    assert not torch.equal(painted(3, Hand(turn=-30.0)).image, IMAGE)
+    assert anomalous(3, SampleOverrides(turn=-30.0)).turn == pytest.approx(-30)
+    assert not torch.equal(anomalous(3, SampleOverrides(turn=-30.0)).image, IMAGE)
 
 
 def test_a_piece_by_hand_lies_where_it_is_put() -> None:
-    hand = Hand(
+    overrides = SampleOverrides(
         piece_height=10, piece_width=20, piece_turn=0.0, from_row=10, from_column=20, to_row=30, to_column=40, turn=0.0,
         brightness=1.0,
     )  # fmt: skip
-    sample = painted(5, hand, "cutpaste")
-    stages = sample.piece
+    sample = anomalous(5, overrides, "cutpaste")
+    stages = sample.patch
     assert stages is not None
     rows, columns = sample.mask.any(dim=1).nonzero().flatten(), sample.mask.any(dim=0).nonzero().flatten()
     assert (int(rows[0]), int(rows[-1])) == (25, 35)  # the pixels whose centres lie within 5 of row 30
@@ -172,8 +177,8 @@ def test_a_piece_by_hand_lies_where_it_is_put() -> None:
 
 def test_a_coin_by_hand_changes_nothing_else() -> None:
     drawn = next(seed for seed in range(20) if not make_sample(IMAGE, TEXTURES, seed).is_clean)
-    assert torch.equal(painted(drawn).corrupted, make_sample(IMAGE, TEXTURES, drawn).corrupted)
-    clean = make_sample(IMAGE, TEXTURES, drawn, hand=Hand(coin="clean"))
+    assert torch.equal(anomalous(drawn).corrupted, make_sample(IMAGE, TEXTURES, drawn).corrupted)
+    clean = make_sample(IMAGE, TEXTURES, drawn, overrides=SampleOverrides(coin="clean"))
     assert clean.is_clean
     assert torch.equal(clean.corrupted, clean.image)
     assert not clean.mask.any()
@@ -192,7 +197,7 @@ def test_a_coin_by_hand_changes_nothing_else() -> None:
 )
 def test_what_no_hand_can_set_is_refused(wrong: dict, told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        Hand(**wrong)
+        SampleOverrides(**wrong)
 
 
 def test_strengths_stay_within_their_ends() -> None:
@@ -209,10 +214,10 @@ def test_drawing_a_batch_touches_no_picture_and_repeats() -> None:
     first, second = (
         draw_batch(9, SIZE, 7, torch.Generator().manual_seed(4), rotate_share=0.5, cutpaste_share=0.5) for _ in range(2)
     )
-    assert torch.equal(first.painted, (first.coins >= 0.5).nonzero().flatten())
+    assert torch.equal(first.anomalous, (first.anomaly_draws >= 0.5).nonzero().flatten())
     assert torch.equal(first.texture.noise.directions, second.texture.noise.directions)  # type: ignore[union-attr]
-    assert set(first.pasted.tolist()) <= set(first.painted.tolist())
-    assert len(first.pieces.angle) == len(first.pasted)  # type: ignore[union-attr]
+    assert set(first.pasted.tolist()) <= set(first.anomalous.tolist())
+    assert len(first.patches.angle) == len(first.pasted)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("kind", ["texture", "cutpaste"])

@@ -29,17 +29,18 @@ from draem_core.checkpoints import load_checkpoint
 from draem_core.commands.command_line import app
 from draem_core.commands.train import STOPPED
 from draem_core.errors import DraemError
-from draem_core.launch.run_lock import alone_in, writer_of
+from draem_core.launch.run_lock import lock_owner, run_lock
 from draem_core.runs import run_folder
 from draem_core.runs.run_folder import RunFolderError
 from draem_core.runs.tensorboard import TensorBoardLog
 from draem_core.training import layers, losses
 from draem_core.training.batches import batches, hold_out, random_crops
 from draem_core.training.config import ConfigError, TrainConfig, make_config
+from draem_core.training.epoch_state import EpochState
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.loop import TrainingError, TrainingStopped, train
 from draem_core.training.schedule import best_epochs, learning_rate
-from draem_core.training.validation import TestFigures, disagreement, validate
+from draem_core.training.validation import TestMetrics, disagreement, validate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -410,7 +411,7 @@ def test_the_best_epochs_are_kept():
 
 def test_best_checkpoints_stay_beside_the_newest(tmp_path, images, textures, labelled, monkeypatch):
     aurocs = itertools.cycle([0.5, 0.9, 0.6, 0.7])
-    monkeypatch.setattr("draem_core.training.loop.judge", lambda *_: TestFigures(next(aurocs), 0.5, 0.5))
+    monkeypatch.setattr("draem_core.training.loop.evaluate", lambda *_: TestMetrics(next(aurocs), 0.5, 0.5))
     for name, keep_best in (("best", True), ("newest", False)):
         settings = config(tmp_path / name, epochs=4, keep=1, keep_best=keep_best, test_every=1)
         train(settings, images, textures, test=labelled)
@@ -472,31 +473,31 @@ def test_a_folder_that_vanishes_is_told(tmp_path, images, textures, lost, told):
 
 def test_two_trainings_never_write_to_one_folder(tmp_path, command):
     """Real processes: the second one ends with a sentence, and the lock goes with the first one, killed."""
-    holder = "import sys, time; from pathlib import Path; from draem_core.launch.run_lock import alone_in\n"
-    holder += "with alone_in(Path(sys.argv[1])): print(flush=True); time.sleep(600)"
+    holder = "import sys, time; from pathlib import Path; from draem_core.launch.run_lock import run_lock\n"
+    holder += "with run_lock(Path(sys.argv[1])): print(flush=True); time.sleep(600)"
     first = subprocess.Popen([sys.executable, "-c", holder, tmp_path / "run"], cwd=ROOT, stdout=subprocess.PIPE)
     first.stdout.readline()
     second = [sys.executable, *command(tmp_path / "run", "--epochs", "1")]
     done = subprocess.run(second, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 2
     assert f"{tmp_path / 'run'} is being written to by process {first.pid}" in done.stderr
-    assert writer_of(tmp_path / "run") == f"process {first.pid}"
+    assert lock_owner(tmp_path / "run") == f"process {first.pid}"
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
     first.kill()
     first.wait()
-    assert writer_of(tmp_path / "run") is None
+    assert lock_owner(tmp_path / "run") is None
     subprocess.run(second, cwd=ROOT, check=True, capture_output=True, timeout=600)
 
 
 def test_a_glance_at_the_lock_does_not_keep_a_training_from_it(tmp_path):
-    with alone_in(tmp_path):
+    with run_lock(tmp_path):
         pass
     with (tmp_path / "lock").open() as glance:
         fcntl.flock(glance, fcntl.LOCK_SH)
         threading.Timer(0.2, fcntl.flock, (glance, fcntl.LOCK_UN)).start()
-        with alone_in(tmp_path):
-            assert writer_of(tmp_path) == f"process {os.getpid()}"
-    assert writer_of(tmp_path / "nowhere") is None
+        with run_lock(tmp_path):
+            assert lock_owner(tmp_path) == f"process {os.getpid()}"
+    assert lock_owner(tmp_path / "nowhere") is None
 
 
 def test_damaged_run_folders_are_told(tmp_path, images, textures):
@@ -765,3 +766,12 @@ def test_tensorboard_gets_every_figure(tmp_path, images, textures, monkeypatch):
     assert [place for place, _ in scalars["step/loss"]] == [1, 2, 3, 4]
     assert [place for place, _ in scalars["epoch/validation_total"]] == [1, 2]
     assert "epoch/test_image_auroc" not in scalars
+
+
+def test_an_unfinished_epoch_of_an_older_version_opens():
+    older = {"steps": 3, "seen": 12, "chance": torch.Generator().manual_seed(5).get_state(), "device": "cpu"}
+    state = EpochState.from_state({"epoch": 1, "midst": older})
+    assert (state.steps, state.seen) == (3, 12)
+    drawn = torch.rand(2, generator=state.generator(torch.device("cpu"), seed=0))
+    assert torch.equal(drawn, torch.rand(2, generator=torch.Generator().manual_seed(5)))
+    assert EpochState.from_state({"epoch": 1}).steps == 0

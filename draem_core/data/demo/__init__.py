@@ -26,7 +26,7 @@ from draem_core.data.demo.metal_faults import METAL_FAULTS
 from draem_core.errors import DatasetError
 from draem_core.inference.devices import keep_freed_memory
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 
 _SIGNATURE = "Drawn by `python -m draem_core demo`"  # begins the README of a folder that may be replaced
 
@@ -47,7 +47,7 @@ CATEGORIES = (
 
 
 @dataclass(frozen=True)
-class _Order:
+class _ImageJob:
     """One picture to draw."""
 
     category: Category
@@ -69,7 +69,7 @@ def make_demo(
     good_test: int = 30,
     per_defect: int = 12,
     size: int = 256,
-    on_progress: Progress | None = None,
+    on_progress: ProgressCallback | None = None,
 ) -> list[Path]:
     """Write ``out/fabric`` and ``out/metal`` and return the two folders; one that is complete is left as it is.
 
@@ -93,12 +93,12 @@ def make_demo(
         raise DatasetError(f"{out} holds files that are not the demo's. Name an empty or new folder with --out.")
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    orders = list(_orders(good_train, good_test, per_defect))
+    jobs = list(_jobs(good_train, good_test, per_defect))
     draw_order = partial(_draw_to_disk, root=unfinished, seed=seed, size=size)
     with ProcessPoolExecutor(min(4, os.cpu_count() or 1), initializer=keep_freed_memory) as pool:
-        for done, _ in enumerate(pool.map(draw_order, orders, chunksize=8), start=1):
+        for done, _ in enumerate(pool.map(draw_order, jobs, chunksize=8), start=1):
             if on_progress:
-                on_progress(done, len(orders))
+                on_progress(done, len(jobs))
     text = f"{_SIGNATURE} ({label}). Delete this folder to draw it anew.\n"
     (unfinished / note.name).write_text(text, encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
@@ -116,22 +116,22 @@ def draw_one(
     return draw(scene, fault, Canvas(size), seed, *path)
 
 
-def _orders(good_train: int, good_test: int, per_defect: int) -> Iterator[_Order]:
+def _jobs(good_train: int, good_test: int, per_defect: int) -> Iterator[_ImageJob]:
     strengths = np.linspace(1, 0, per_defect) if per_defect > 1 else [0.5]
     for category in CATEGORIES:
         for split, count in (("train", good_train), ("test", good_test)):
-            yield from (_Order(category, split, "good", index, 0.0) for index in range(count))
+            yield from (_ImageJob(category, split, "good", index, 0.0) for index in range(count))
         for kind in category.faults:
-            yield from (_Order(category, "test", kind, i, float(strengths[i])) for i in range(per_defect))
+            yield from (_ImageJob(category, "test", kind, i, float(strengths[i])) for i in range(per_defect))
 
 
-def _draw_to_disk(order: _Order, root: Path, seed: int, size: int) -> None:
-    drawing = draw_one(order.category, order.split, order.kind, order.index, order.strength, seed, size)
-    home = root / order.category.name
-    picture = home / order.split / order.kind / order.name
+def _draw_to_disk(job: _ImageJob, root: Path, seed: int, size: int) -> None:
+    drawing = draw_one(job.category, job.split, job.kind, job.index, job.strength, seed, size)
+    home = root / job.category.name
+    picture = home / job.split / job.kind / job.name
     picture.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(drawing.picture).save(picture)
-    if order.kind != "good":
-        mask = home / "ground_truth" / order.kind / order.name.replace(".png", "_mask.png")
+    if job.kind != "good":
+        mask = home / "ground_truth" / job.kind / job.name.replace(".png", "_mask.png")
         mask.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(drawing.mask.astype(np.uint8) * 255).save(mask)

@@ -54,7 +54,7 @@ class Yarns:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class YarnLayer:
     """One direction's yarns seen from above; (fine, fine) each.
 
     index: which yarn is nearest. side: place across it, −1 … 1 on the yarn. height: above the cloth's middle.
@@ -85,7 +85,7 @@ class Cloth:
 class FabricFault:
     """Something wrong with the cloth. Each hook gets a stage of the drawing and may return a changed one."""
 
-    def weave(self, cloth: Cloth, warp: Layer, weft: Layer) -> tuple[Layer, Layer]:
+    def weave(self, cloth: Cloth, warp: YarnLayer, weft: YarnLayer) -> tuple[YarnLayer, YarnLayer]:
         """Change the yarns before they are laid over one another."""
         return warp, weft
 
@@ -148,7 +148,7 @@ class FabricScene:
         v = (y * np.cos(weft_turn) - x * np.sin(weft_turn)) / self.pitch + self.offset[1]
         return Cloth(canvas, u, v, self.pitch, self.light, self.warp, self.weft)
 
-    def _layers(self, cloth: Cloth) -> tuple[Layer, Layer]:
+    def _layers(self, cloth: Cloth) -> tuple[YarnLayer, YarnLayer]:
         lx, ly, lz = self.light
         warp = yarn_layer(self.warp, cloth.u, cloth.v, 1.0, (lx, ly, lz))
         weft = yarn_layer(self.weft, cloth.v, cloth.u, -1.0, (ly, lx, lz))
@@ -163,7 +163,7 @@ def yarn_layer(
     light: tuple[float, float, float],
     only: int | None = None,
     swell: Array | float = 1.0,
-) -> Layer:
+) -> YarnLayer:
     """One direction's yarns as round strands that wave up and down through the weave.
 
     ``light`` is (across, along, up). With ``only``, that one yarn is looked at everywhere, not each sample's nearest;
@@ -180,7 +180,7 @@ def yarn_layer(
     lit = light[0] * tilt_across + light[1] * tilt_along + light[2]
     lit = np.maximum(lit, 0.0) / np.sqrt(1.0 + tilt_across**2 + tilt_along**2)
     twist = np.sin(2 * np.pi * (2.6 * along + 0.55 * side) + yarns.phase[row])
-    return Layer(
+    return YarnLayer(
         index=index,
         side=side,
         height=0.55 * crimp + 0.45 * arch * swell,
@@ -190,7 +190,7 @@ def yarn_layer(
     )
 
 
-def shade(cloth: Cloth, warp: Layer, weft: Layer, fuzz: Array) -> Array:
+def shade(cloth: Cloth, warp: YarnLayer, weft: YarnLayer, fuzz: Array) -> Array:
     """Lay the two directions over one another; what lies deep gets less light, gaps least. (fine, fine, 3)."""
     warp_height = np.where(warp.present, warp.height, -1.0)
     weft_height = np.where(weft.present, weft.height, -1.0)
@@ -204,6 +204,6 @@ def shade(cloth: Cloth, warp: Layer, weft: Layer, fuzz: Array) -> Array:
     return light[..., None] * colours
 
 
-def without(layer: Layer, gone: Mask) -> Layer:
+def without(layer: YarnLayer, gone: Mask) -> YarnLayer:
     """The layer with its yarns taken away where ``gone``."""
     return replace(layer, present=layer.present & ~gone)

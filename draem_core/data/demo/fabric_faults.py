@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from draem_core.data.demo.canvas import Array, Curve, blotch, smoothstep, soft_noise, wandering_curve
-from draem_core.data.demo.fabric import Cloth, FabricFault, Layer, without, yarn_layer
+from draem_core.data.demo.fabric import Cloth, FabricFault, YarnLayer, without, yarn_layer
 
 
 def _between(weak: float, strong: float, strength: float) -> float:
@@ -86,7 +86,7 @@ class MissingYarn(FabricFault):
         closed = _between(0.5, 0.0, strength)
         return cls(bool(rng.random() < 0.5), _place(rng, 30), float(rng.uniform(60, 170)), closed)
 
-    def weave(self, cloth: Cloth, warp: Layer, weft: Layer) -> tuple[Layer, Layer]:
+    def weave(self, cloth: Cloth, warp: YarnLayer, weft: YarnLayer) -> tuple[YarnLayer, YarnLayer]:
         layer, crossing = (warp, weft) if self.is_warp else (weft, warp)
         row, column = _sample(cloth, self.place)
         yarn, start = layer.index[row, column], layer.along[row, column]
@@ -111,7 +111,7 @@ class ThickYarn(FabricFault):
         swell = _between(0.45, 1.3, strength)
         return cls(bool(rng.random() < 0.5), _place(rng, 40), float(rng.uniform(50, 110)), swell)
 
-    def weave(self, cloth: Cloth, warp: Layer, weft: Layer) -> tuple[Layer, Layer]:
+    def weave(self, cloth: Cloth, warp: YarnLayer, weft: YarnLayer) -> tuple[YarnLayer, YarnLayer]:
         layer = warp if self.is_warp else weft
         row, column = _sample(cloth, self.place)
         yarn, start = float(layer.index[row, column]), layer.along[row, column]
@@ -123,7 +123,7 @@ class ThickYarn(FabricFault):
         slub = yarn_layer(yarns, across, layer.along, sign, light, only=int(yarn), swell=swell)
         shows = slub.present & (bulge > 0.05)
         slub = replace(slub, height=slub.height + 0.9 * bulge, light=slub.light * (1 + 0.12 * bulge))
-        merged = Layer(
+        merged = YarnLayer(
             index=np.where(shows, yarn, layer.index),
             side=np.where(shows, slub.side, layer.side),
             height=np.where(shows, slub.height, layer.height),

@@ -31,7 +31,7 @@ from draem_core.data.depth import depth_note
 from draem_core.data.folders import unreadable_names, unreadable_note
 from draem_core.data.images import read_image, read_with_highest, thumbnail
 from draem_core.data.masks import lost_regions, regions_below_a_pixel
-from draem_core.diagnostics import Figures, Finding, diagnose
+from draem_core.diagnostics import Evidence, Finding, diagnose
 from draem_core.disk import Stamp
 from draem_core.errors import ImageError
 from draem_core.formatting import counted, is_text
@@ -179,7 +179,7 @@ def _findings(
         labels.append(sample.label)
     if not pictures:
         return ()
-    return diagnose(Figures.of_checkpoint(load_checkpoint(checkpoint), _predictor, pictures, labels))
+    return diagnose(Evidence.of_checkpoint(load_checkpoint(checkpoint), _predictor, pictures, labels))
 
 
 def gt_mask(picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:

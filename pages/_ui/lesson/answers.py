@@ -13,7 +13,7 @@ import numpy as np
 from draem_core.inside.ablations import difference_map
 from draem_core.inside.pixel import softmax_steps
 from draem_core.postprocess import PostProcess
-from draem_core.synthesis.draws import MAX_IMAGE_SHARE
+from draem_core.synthesis.random_params import MAX_IMAGE_SHARE
 from draem_core.types import Prediction
 from pages._ui.components.inside_view.view import InsideView
 from pages._ui.components.synthetic_view.settings import SyntheticSettings

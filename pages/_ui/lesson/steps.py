@@ -6,7 +6,7 @@ Knows no Streamlit and no numbers: those are computed when somebody asks for the
 from dataclasses import dataclass
 from typing import Literal
 
-from draem_core.synthesis.sample import Hand
+from draem_core.synthesis.sample import SampleOverrides
 from pages._ui.components.inside_view.payload import Part
 from pages._ui.components.inside_view.settings import StageSelection
 from pages._ui.components.inside_view.stroke import Stroke
@@ -64,8 +64,8 @@ class SyntheticStep:
 Step = InsideStep | SyntheticStep
 
 
-def _synthetic(stage: str, hand: Hand | None = None) -> SyntheticSettings:
-    return SyntheticSettings.joined(LiveSettings(), SampleSelection(step=stage), hand or Hand())
+def _synthetic(stage: str, hand: SampleOverrides | None = None) -> SyntheticSettings:
+    return SyntheticSettings.joined(LiveSettings(), SampleSelection(step=stage), hand or SampleOverrides())
 
 
 STEPS: tuple[Step, ...] = (
@@ -85,7 +85,7 @@ STEPS: tuple[Step, ...] = (
     ),
     SyntheticStep("noise", _synthetic("threshold")),
     SyntheticStep("blend", _synthetic("blend")),
-    SyntheticStep("faint", _synthetic("beta", Hand(beta=FAINT_BETA))),
+    SyntheticStep("faint", _synthetic("beta", SampleOverrides(beta=FAINT_BETA))),
     InsideStep("limit", "test/corrosion/010.png", StageSelection("anomaly_map")),
     InsideStep("summary", DEFECT, StageSelection("pred_mask")),
 )

@@ -15,7 +15,7 @@ from draem_core.errors import DraemError
 from draem_core.inference import Predictor
 from draem_core.inference.resize import resize_picture
 from draem_core.scoring.keys import network_key
-from draem_core.synthesis.sample import Kind, Sample, make_sample, mask_shares
+from draem_core.synthesis.sample import AnomalySource, SyntheticSample, make_sample, mask_shares
 from draem_core.types import Prediction
 from pages._ui.common import library
 from pages._ui.common.byte_cache import MB, cached_by_bytes
@@ -107,7 +107,7 @@ def _textures(folder: Path | None, stamp: Stamp | None, size: tuple[int, int]) -
     return load_textures(folder, size)
 
 
-def _prediction(predictor: Predictor, name: str, sample: Sample) -> Prediction:
+def _prediction(predictor: Predictor, name: str, sample: SyntheticSample) -> Prediction:
     """Run the network on the sample as an 8-bit picture, which is what any real picture would be."""
     shown = as_picture(sample.corrupted)
     key = f"{network_key(predictor)} {hashlib.blake2b(shown.tobytes(), digest_size=16).hexdigest()}"
@@ -120,11 +120,11 @@ def _predicted(key: str, _predictor: Predictor, _name: str, _shown: np.ndarray) 
 
 
 @cached_by_bytes(64 * MB)
-def _thumbnails(key: str, first: int, kind: Kind, _good: Tensor, _textures: Tensor) -> tuple[Thumbnail, ...]:
+def _thumbnails(key: str, first: int, kind: AnomalySource, _good: Tensor, _textures: Tensor) -> tuple[Thumbnail, ...]:
     samples = (make_sample(_good, _textures, seed, kind) for seed in range(first, first + GRID_SAMPLES))
     return tuple(shrunk(sample) for sample in samples)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _areas(size: tuple[int, int], kind: Kind) -> np.ndarray:
+def _areas(size: tuple[int, int], kind: AnomalySource) -> np.ndarray:
     return mask_shares(AREAS_DRAWN, size, kind).numpy()

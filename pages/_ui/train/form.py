@@ -14,7 +14,7 @@ from draem_core.errors import DraemError
 from draem_core.formatting import counted, duration
 from draem_core.inference.devices import devices
 from draem_core.launch.launcher import Launcher, as_toml, check_name, device_of
-from draem_core.launch.step_timing import measure_apart
+from draem_core.launch.step_timing import measure_in_subprocess
 from draem_core.runs.progress import steps_per_epoch
 from draem_core.training.config import ConfigError, TrainConfig, make_config
 from draem_core.training.losses import PARTS, LossWeights
@@ -44,7 +44,7 @@ MEANING |= {  # of what the form asks otherwise than the config
     "crop_size": f"{MEANING['crop_size'].split('. ')[0]}. 0: whole images.",
     "focal_alpha": "Weight of anomalous pixels in the focal loss; good ones get the rest. 1 ignores good pixels, which "
     "ruins the map.",
-    "device": f"{MEANING['device']} A second run on the same device waits in line.",
+    "device": f"{MEANING['device']} A second run on the same device waits in the queue.",
 }
 _BUTTON_HELP = "Makes three steps on noise, in a process of its own. What else the machine does meanwhile counts in."
 
@@ -299,7 +299,7 @@ def below_roots(text: str) -> Path:
 def _sum(config: TrainConfig, images: int, launcher: Launcher) -> str:
     steps = steps_per_epoch(config, images) if images else 0
     device = device_of(config)
-    before = [one.run for one in launcher.line.tickets() if one.device == device]
+    before = [one.run for one in launcher.queue.tickets() if one.device == device]
     waits = f" It will wait in line for {device}, behind {before[-1]}." if before else ""
     return (
         f"{counted(images, 'good image')}, {counted(steps, 'step')} an epoch, {steps * config.epochs:,} in all, "
@@ -329,7 +329,7 @@ def _render_estimate(config: TrainConfig, images: int, asked: bool) -> None:
 
 @st.cache_data(max_entries=32, show_spinner="Making three steps …")
 def _seconds_per_step(toml: str) -> float:
-    return measure_apart(toml)
+    return measure_in_subprocess(toml)
 
 
 def _opened(folder: Path) -> Dataset | None:

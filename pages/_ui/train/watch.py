@@ -9,8 +9,8 @@ import streamlit as st
 
 from draem_core.errors import DraemError
 from draem_core.formatting import duration
-from draem_core.launch.launcher import Launcher, Stage, Standing, device_of
-from draem_core.runs.progress import Progress, read_history, read_progress
+from draem_core.launch.launcher import Launcher, RunState, RunStatus, device_of
+from draem_core.runs.progress import RunProgress, read_history, read_progress
 from draem_core.runs.review import load_review
 from draem_core.training.config import TrainConfig
 from draem_core.training.validation import disagreement
@@ -21,23 +21,23 @@ from pages._ui.frame.paths import short_name
 from pages._ui.train.charts import render_curves, render_newest_pictures
 
 _BADGES = {
-    Stage.WAITING: (":material/hourglass_top:", "blue"),
-    Stage.TRAINING: (":material/model_training:", "green"),
-    Stage.FINISHED: (":material/check_circle:", "green"),
-    Stage.STOPPED: (":material/pause_circle:", "gray"),
-    Stage.FAILED: (":material/error:", "red"),
-    Stage.ELSEWHERE: (":material/terminal:", "blue"),
+    RunState.WAITING: (":material/hourglass_top:", "blue"),
+    RunState.TRAINING: (":material/model_training:", "green"),
+    RunState.FINISHED: (":material/check_circle:", "green"),
+    RunState.STOPPED: (":material/pause_circle:", "gray"),
+    RunState.FAILED: (":material/error:", "red"),
+    RunState.ELSEWHERE: (":material/terminal:", "blue"),
 }
 
 
 def render_line(launcher: Launcher) -> None:
     """Say in the sidebar who trains and who waits."""
-    tickets = launcher.line.tickets()
+    tickets = launcher.queue.tickets()
     if not tickets:
         return
     seen: set[str] = set()
     for ticket in tickets:
-        doing = "waits in line" if ticket.device in seen else "trains"
+        doing = "waits in the queue" if ticket.device in seen else "trains"
         seen.add(ticket.device)
         st.caption(f"**{literal(ticket.run)}** {doing} on {literal(ticket.device)}")
 
@@ -45,12 +45,12 @@ def render_line(launcher: Launcher) -> None:
 def render_run(launcher: Launcher, name: str) -> None:
     """Draw a run: live while it goes on."""
     try:
-        config, standing = launcher.config(name), launcher.standing(name)
+        config, status = launcher.config(name), launcher.status(name)
     except DraemError as error:
         st.error(literal(error), icon=":material/error:")
         return
-    st.fragment(_watch, run_every=1.0 if standing.goes_on else None)(launcher, name, config, standing.stage)
-    if not standing.goes_on:  # until then a disagreement is said above
+    st.fragment(_watch, run_every=1.0 if status.is_active else None)(launcher, name, config, status.state)
+    if not status.is_active:  # until then a disagreement is said above
         _render_diagnosis(launcher, name)
     with st.expander("What it was asked to do", icon=":material/list:"):
         st.dataframe(
@@ -58,28 +58,28 @@ def render_run(launcher: Launcher, name: str) -> None:
         )
 
 
-def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: Stage) -> None:
-    """Draw what changes by the second; the whole page runs again when the run has got to another stage."""
-    standing = launcher.standing(name)
-    if standing.stage is not drawn_for:
+def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: RunState) -> None:
+    """Draw what changes by the second; the whole page runs again when the run has got to another state."""
+    status = launcher.status(name)
+    if status.state is not drawn_for:
         st.rerun()
-    icon, colour = _BADGES[standing.stage]
+    icon, colour = _BADGES[status.state]
     folder = launcher.runs / name
-    st.header(f"{literal(name)} :{colour}-badge[{icon} {standing.stage.value}]")
+    st.header(f"{literal(name)} :{colour}-badge[{icon} {status.state.value}]")
     with st.container(horizontal=True, vertical_alignment="center"):
-        _render_buttons(launcher, name, standing)
-        if standing.stage is not Stage.WAITING:
+        _render_buttons(launcher, name, status)
+        if status.state is not RunState.WAITING:
             _render_ways_on(folder, config)
     progress = read_progress(folder, config, _images(config))
-    if standing.stage is Stage.WAITING:
-        _render_waiting(launcher, standing, config)
+    if status.state is RunState.WAITING:
+        _render_waiting(launcher, status, config)
     else:
-        st.progress(progress.share, literal(_progress_text(progress, standing, folder)))
-    if standing.said:
-        box = st.error if standing.stage is Stage.FAILED else st.info
-        box(literal(standing.said), icon=icon)
+        st.progress(progress.share, literal(_progress_text(progress, status, folder)))
+    if status.message:
+        box = st.error if status.state is RunState.FAILED else st.info
+        box(literal(status.message), icon=icon)
     history = read_history(folder)
-    if standing.goes_on and history and (warning := disagreement(history[-1])) is not None:
+    if status.is_active and history and (warning := disagreement(history[-1])) is not None:
         st.warning(literal(warning), icon=":material/balance:")
     render_curves(folder)
     render_newest_pictures(folder)
@@ -87,17 +87,17 @@ def _watch(launcher: Launcher, name: str, config: TrainConfig, drawn_for: Stage)
         st.code(visible(launcher.log(name), keep="\n") or "Nothing was printed yet.", language=None, height=300)
 
 
-def _render_buttons(launcher: Launcher, name: str, standing: Standing) -> None:
-    if standing.stage is Stage.WAITING:
-        if st.button("Take out of the line", icon=":material/close:"):
+def _render_buttons(launcher: Launcher, name: str, status: RunStatus) -> None:
+    if status.state is RunState.WAITING:
+        if st.button("Take out of the queue", icon=":material/close:"):
             launcher.withdraw(name)
             st.rerun()
-    elif standing.stage is Stage.TRAINING:
+    elif status.state is RunState.TRAINING:
         if st.button("Stop", icon=":material/stop:", help="Ends with the present step; it can be resumed."):
             with st.spinner("Stopping after the present step …"):
                 launcher.stop(name)
             st.rerun()
-    elif standing.stage in (Stage.STOPPED, Stage.FAILED) and st.button(
+    elif status.state in (RunState.STOPPED, RunState.FAILED) and st.button(
         "Resume", type="primary", icon=":material/play_arrow:", help="Goes on where it was stopped."
     ):
         try:
@@ -108,8 +108,8 @@ def _render_buttons(launcher: Launcher, name: str, standing: Standing) -> None:
             st.rerun()
 
 
-def _render_waiting(launcher: Launcher, standing: Standing, config: TrainConfig) -> None:
-    first = standing.ahead[0]
+def _render_waiting(launcher: Launcher, status: RunStatus, config: TrainConfig) -> None:
+    first = status.ahead[0]
     try:
         asked = launcher.config(first)
         left = read_progress(launcher.runs / first, asked, _images(asked)).seconds_left
@@ -117,8 +117,8 @@ def _render_waiting(launcher: Launcher, standing: Standing, config: TrainConfig)
         left = None
     time_left = f"; {first} has {duration(left)} left" if left is not None else ""
     st.info(
-        f"It waits in line for {literal(device_of(config))}, behind "
-        f"{literal(' and '.join(standing.ahead))}{literal(time_left)}. It begins by itself, also with this "
+        f"It waits in the queue for {literal(device_of(config))}, behind "
+        f"{literal(' and '.join(status.ahead))}{literal(time_left)}. It begins by itself, also with this "
         "page closed.",
         icon=":material/hourglass_top:",
     )
@@ -164,11 +164,11 @@ def _images(config: TrainConfig) -> int | None:
         return None
 
 
-def _progress_text(progress: Progress, standing: Standing, folder: Path) -> str:
-    if standing.stage is Stage.TRAINING and not (folder / "steps.csv").exists():
+def _progress_text(progress: RunProgress, status: RunStatus, folder: Path) -> str:
+    if status.state is RunState.TRAINING and not (folder / "steps.csv").exists():
         return "Starting: reading the images …"
     text = f"{progress.done:,} of {progress.epochs:,} epochs"
-    if standing.stage not in (Stage.TRAINING, Stage.ELSEWHERE):
+    if status.state not in (RunState.TRAINING, RunState.ELSEWHERE):
         return text
     if progress.step and progress.steps:
         text += f", step {progress.step:,} of {progress.steps:,} of the next"

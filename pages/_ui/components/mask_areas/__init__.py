@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from draem_core.synthesis.draws import CLEAN_SHARE
+from draem_core.synthesis.random_params import CLEAN_SHARE
 from pages._ui.components.shared import component
 from pages._ui.texts import text, texts_under
 

@@ -12,7 +12,7 @@ import streamlit as st
 from PIL import Image
 
 from draem_core.postprocess import resize_nearest
-from draem_core.synthesis.sample import Sample
+from draem_core.synthesis.sample import SyntheticSample
 from pages._ui.components.shared import component, payload
 from pages._ui.components.synthetic_view.card import as_picture
 from pages._ui.components.synthetic_view.drawings import outlined
@@ -44,7 +44,7 @@ class SampleGrid:
     thumbnails: tuple[Thumbnail, ...]
 
 
-def shrunk(sample: Sample) -> Thumbnail:
+def shrunk(sample: SyntheticSample) -> Thumbnail:
     """Return a sample as the grid shows it."""
     height, width = sample.mask.shape
     shrink = max(1.0, max(height, width) / _SIDE)

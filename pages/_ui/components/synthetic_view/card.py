@@ -16,7 +16,7 @@ from pages._ui.texts import text
 
 @dataclass(frozen=True)
 class Control:
-    """What sets one field of ``Hand``, or the folder of textures.
+    """What sets one field of ``SampleOverrides``, or the folder of textures.
 
     kind: "range" runs from ``low`` to ``high`` by ``step``; "steps" is a slider and "select" a list over ``values``,
     shown as ``labels``; "seed" is any whole number from 0.

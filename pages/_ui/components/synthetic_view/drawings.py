@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 from torch import Tensor
 
-from draem_core.synthesis.cutpaste import PieceDraw
+from draem_core.synthesis.cutpaste import PatchDraw
 from draem_core.synthesis.perlin import NoiseDraw
 
 OUTLINE = (254, 97, 0)
@@ -46,7 +46,7 @@ def arrows(draw: NoiseDraw, size: tuple[int, int]) -> str:
     return "".join(parts)
 
 
-def rectangle(draw: PieceDraw, centre: Tensor) -> str:
+def rectangle(draw: PatchDraw, centre: Tensor) -> str:
     """Return the rotated rectangle of one patch around ``centre`` (2,) = (row, column)."""
     row, column = centre.tolist()
     half_height, half_width = float(draw.half_height[0]), float(draw.half_width[0])
@@ -61,7 +61,7 @@ def rectangle(draw: PieceDraw, centre: Tensor) -> str:
     return f"M{'L'.join(map(_at, corners))}Z"
 
 
-def way(draw: PieceDraw) -> str:
+def way(draw: PatchDraw) -> str:
     """Return the line from where one patch is cut to where it goes."""
     (from_row, from_column), (to_row, to_column) = draw.source[0].tolist(), draw.target[0].tolist()
     return f"M{from_column + 0.5:.1f} {from_row + 0.5:.1f}L{to_column + 0.5:.1f} {to_row + 0.5:.1f}"

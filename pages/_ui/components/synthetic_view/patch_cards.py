@@ -8,7 +8,7 @@ import math
 import numpy as np
 from torch import Tensor
 
-from draem_core.synthesis.sample import PieceStages
+from draem_core.synthesis.sample import PatchStages
 from pages._ui.components.synthetic_view.card import Card, as_picture, control, shape_and_range, signed
 from pages._ui.components.synthetic_view.drawings import rectangle, way
 from pages._ui.components.synthetic_view.texture_cards import mask_card
@@ -19,7 +19,7 @@ _MARGIN = 6  # pixels kept around the patch where it is shown alone
 _FADED = 0.2  # how bright is what does not belong to it
 
 
-def patch_cards(view: SyntheticView, stages: PieceStages) -> list[Card]:
+def patch_cards(view: SyntheticView, stages: PatchStages) -> list[Card]:
     """Return the cards, in the order of the data, without the good picture and the network's."""
     settings, draw, pasted, size = view.settings, stages.draw, stages.pasted, view.truth.shape
     good = as_picture(view.sample.image)

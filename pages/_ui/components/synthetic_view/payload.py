@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from draem_core.synthesis.draws import CLEAN_SHARE
+from draem_core.synthesis.random_params import CLEAN_SHARE
 from draem_core.synthesis.sample import ROTATE_SHARE
 from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.components.shared import payload
@@ -24,8 +24,8 @@ def cards_of(view: SyntheticView) -> list[Card]:
     sample = view.sample
     if sample.texture is not None:
         made = texture_cards(view, sample.texture)
-    elif sample.piece is not None:
-        made = patch_cards(view, sample.piece)
+    elif sample.patch is not None:
+        made = patch_cards(view, sample.patch)
     else:
         unchanged = (text("synthetic.fact.unchanged"), shape_and_range(sample.corrupted))
         made = [mask_card(view, "clean"), Card("blend", "clean", as_picture(sample.corrupted), unchanged)]
@@ -47,7 +47,7 @@ def pack(view: SyntheticView, revision: int, click: object) -> bytes:
         "by_hand": _by_hand(cards, view),
         "anomaly_draw": _anomaly_draw(view),
         "is_clean": view.sample.is_clean,
-        "hero": ["good", "paste" if view.sample.piece else "blend", "mask", "anomaly_map"],
+        "hero": ["good", "paste" if view.sample.patch else "blend", "mask", "anomaly_map"],
         "verdict": _verdict(view),
         "at": view.at,
         "pixel": follow(view),

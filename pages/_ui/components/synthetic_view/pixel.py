@@ -3,7 +3,7 @@
 import numpy as np
 from torch import Tensor
 
-from draem_core.synthesis.sample import PieceStages, TextureStages
+from draem_core.synthesis.sample import PatchStages, TextureStages
 from pages._ui.components.synthetic_view.card import signed
 from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text
@@ -21,8 +21,8 @@ def follow(view: SyntheticView) -> list[list[str]] | None:
     lines.append([text("synthetic.pixel.good"), _colours(sample.image, at)])
     if sample.texture is not None:
         lines += _texture_lines(view, sample.texture, at)
-    elif sample.piece is not None:
-        lines += _patch_lines(view, sample.piece, at)
+    elif sample.patch is not None:
+        lines += _patch_lines(view, sample.patch, at)
     lines.append([text("synthetic.pixel.corrupted"), _colours(sample.corrupted, at)])
     lines.append([text("synthetic.stage.reconstruction.title"), _numbers(view.prediction.reconstruction[at])])
     lines.append([text("synthetic.stage.anomaly_map.title"), _map_line(view, at)])
@@ -51,7 +51,7 @@ def _texture_lines(view: SyntheticView, stages: TextureStages, at: tuple[int, in
     return lines
 
 
-def _patch_lines(view: SyntheticView, stages: PieceStages, at: tuple[int, int]) -> list[list[str]]:
+def _patch_lines(view: SyntheticView, stages: PatchStages, at: tuple[int, int]) -> list[list[str]]:
     name = text("synthetic.stage.mask.title")
     if not view.truth[at]:
         return [[name, text("synthetic.pixel.beside_patch")]]

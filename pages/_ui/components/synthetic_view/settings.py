@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_args, get_type_hints
 
-from draem_core.synthesis.sample import Hand, Kind
+from draem_core.synthesis.sample import AnomalySource, SampleOverrides
 from pages._ui.components.shared.settings import LiveSettings, read_settings
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[AnomalySource, ...] = get_args(AnomalySource)
 FIRST_SEED = 17  # the page opens with a clear anomaly
 MOST_SEED = 2**31 - 1
 NONE = -1
@@ -29,7 +29,7 @@ class SampleSelection:
     """
 
     seed: int = FIRST_SEED
-    kind: Kind = "texture"
+    kind: AnomalySource = "texture"
     textures: str = ""
     step: str = ""
     at_row: int = NONE
@@ -46,15 +46,15 @@ class SampleSelection:
 
 
 @dataclass(frozen=True)
-class SyntheticSettings(LiveSettings, SampleSelection, Hand):
+class SyntheticSettings(LiveSettings, SampleSelection, SampleOverrides):
     """All that a link to the page says: the mask's rule, what is looked at, and what was set by hand."""
 
     def __post_init__(self) -> None:
-        for part in (LiveSettings, SampleSelection, Hand):
+        for part in (LiveSettings, SampleSelection, SampleOverrides):
             part.__post_init__(self)
 
     @classmethod
-    def joined(cls, rule: LiveSettings, selection: SampleSelection, hand: Hand) -> "SyntheticSettings":
+    def joined(cls, rule: LiveSettings, selection: SampleSelection, hand: SampleOverrides) -> "SyntheticSettings":
         return cls(**vars(rule), **vars(selection), **vars(hand))
 
     @property
@@ -66,11 +66,11 @@ class SyntheticSettings(LiveSettings, SampleSelection, Hand):
         return SampleSelection(**_part(self, SampleSelection))
 
     @property
-    def hand(self) -> Hand:
-        return Hand(**_part(self, Hand))
+    def hand(self) -> SampleOverrides:
+        return SampleOverrides(**_part(self, SampleOverrides))
 
 
-OWN_NAMES = frozenset(field.name for kind in (SampleSelection, Hand) for field in fields(kind))
+OWN_NAMES = frozenset(field.name for kind in (SampleSelection, SampleOverrides) for field in fields(kind))
 
 
 def read(values: Mapping[str, object], rule: LiveSettings) -> SyntheticSettings:
@@ -90,7 +90,7 @@ def read(values: Mapping[str, object], rule: LiveSettings) -> SyntheticSettings:
     return settings
 
 
-_HAND_TYPES: dict[str, type] = {name: get_args(hint)[0] for name, hint in get_type_hints(Hand).items()}
+_HAND_TYPES: dict[str, type] = {name: get_args(hint)[0] for name, hint in get_type_hints(SampleOverrides).items()}
 
 
 def _converted(value: object, kind: type) -> object:

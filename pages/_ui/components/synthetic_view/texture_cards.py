@@ -9,8 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from draem_core.data.textures import BUILT_IN, CROPS_PER_PICTURE
-from draem_core.synthesis.augment import AUGMENTATIONS, Change
-from draem_core.synthesis.draws import MAX_IMAGE_SHARE
+from draem_core.synthesis.augment import AUGMENTATIONS, DrawnAugmentation
+from draem_core.synthesis.random_params import MAX_IMAGE_SHARE
 from draem_core.synthesis.sample import SCALES, TextureStages
 from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.components.synthetic_view.card import (
@@ -108,7 +108,9 @@ def _texture_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
     return cards
 
 
-def _change_card(settings: SyntheticSettings, place: int, change: Change, before: Tensor, after: Tensor) -> Card:
+def _change_card(
+    settings: SyntheticSettings, place: int, change: DrawnAugmentation, before: Tensor, after: Tensor
+) -> Card:
     name = change.augmentation.name
     moved = float((after - before).abs().mean())
     known = tuple(augmentation.name for augmentation in AUGMENTATIONS)
@@ -189,7 +191,7 @@ def _cut(noise: Tensor, mask: np.ndarray) -> np.ndarray:
     return cut
 
 
-def _strengths(change: Change) -> tuple[str, ...]:
+def _strengths(change: DrawnAugmentation) -> tuple[str, ...]:
     """Say what was drawn for one texture, a line for each strength."""
     lines = []
     for strength, drawn in zip(change.augmentation.strengths, change.strengths, strict=True):

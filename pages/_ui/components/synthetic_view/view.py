@@ -11,7 +11,7 @@ import numpy as np
 from draem_core import metrics
 from draem_core.metrics import Counts
 from draem_core.postprocess import PostProcess
-from draem_core.synthesis.sample import Sample
+from draem_core.synthesis.sample import SyntheticSample
 from draem_core.types import Prediction
 from pages._ui.components.synthetic_view.settings import SyntheticSettings
 
@@ -34,7 +34,7 @@ class SyntheticView:
     title: str
     settings: SyntheticSettings
     sources: Sources
-    sample: Sample
+    sample: SyntheticSample
     prediction: Prediction
     rule: PostProcess
     score_rule: str

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from draem_core.synthesis.augment import Change, draw_changes
-from draem_core.synthesis.cutpaste import PieceDraw, draw_pieces
-from draem_core.synthesis.perlin import NoiseDraw, draw_noise, random_turns
+from draem_core.synthesis.augment import DrawnAugmentation, draw_changes
+from draem_core.synthesis.cutpaste import PatchDraw, draw_patches
+from draem_core.synthesis.perlin import NoiseDraw, draw_noise, random_rotations
 
 CLEAN_SHARE = 0.5  # as the original code
 MAX_IMAGE_SHARE = 0.8  # β, the image's share inside an anomaly, is U(0, 0.8) as in the original code
@@ -28,27 +28,27 @@ class TextureDraw:
     texture: Tensor
     noise: NoiseDraw
     image_share: Tensor
-    changes: tuple[Change, ...]
+    changes: tuple[DrawnAugmentation, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class BatchDraw:
     """What chance decides of a batch of B images.
 
-    turned: (T,) int64, the images that are turned, by ``turns`` (T,) radians.
-    coins: (B,) float32 in [0, 1); an image whose coin is below the clean share stays good.
-    painted: (P,) int64, the others. texture: of these P, None where there are none.
-    pasted: (Q,) int64, those of the painted ones that get a piece instead of their texture; ``pieces`` are theirs,
+    rotated: (T,) int64, the images that are rotated, by ``rotations`` (T,) radians.
+    anomaly_draws: (B,) float32 in [0, 1); an image whose draw is below the clean share stays good.
+    anomalous: (P,) int64, the others. texture: of these P, None where there are none.
+    pasted: (Q,) int64, those of the anomalous ones that get a patch instead of their texture; ``patches`` are theirs,
         None where no image may get one.
     """
 
-    turned: Tensor
-    turns: Tensor
-    coins: Tensor
-    painted: Tensor
+    rotated: Tensor
+    rotations: Tensor
+    anomaly_draws: Tensor
+    anomalous: Tensor
     texture: TextureDraw | None
     pasted: Tensor
-    pieces: PieceDraw | None
+    patches: PatchDraw | None
 
 
 def draw_batch(
@@ -64,16 +64,16 @@ def draw_batch(
 ) -> BatchDraw:
     """Draw a batch of ``count`` images of ``size`` = (H, W) with so many anomaly sources; see ``synthesise``."""
     device = generator.device
-    turned, turns = _draw_turns(count, rotate_share, generator)
-    coins = torch.rand(count, generator=generator, device=device)
-    painted = (coins >= clean_share).nonzero().flatten()
-    texture, pasted, pieces = None, painted[:0], None
-    if len(painted):
-        texture = draw_textures(len(painted), sources, generator, max_image_share)
+    rotated, rotations = _draw_rotations(count, rotate_share, generator)
+    anomaly_draws = torch.rand(count, generator=generator, device=device)
+    anomalous = (anomaly_draws >= clean_share).nonzero().flatten()
+    texture, pasted, patches = None, anomalous[:0], None
+    if len(anomalous):
+        texture = draw_textures(len(anomalous), sources, generator, max_image_share)
         if cutpaste_share:
-            pasted = painted[torch.rand(len(painted), generator=generator, device=device) < cutpaste_share]
-            pieces = draw_pieces(len(pasted), size, generator)
-    return BatchDraw(turned, turns, coins, painted, texture, pasted, pieces)
+            pasted = anomalous[torch.rand(len(anomalous), generator=generator, device=device) < cutpaste_share]
+            patches = draw_patches(len(pasted), size, generator)
+    return BatchDraw(rotated, rotations, anomaly_draws, anomalous, texture, pasted, patches)
 
 
 def draw_textures(count: int, sources: int, generator: torch.Generator, max_image_share: float) -> TextureDraw:
@@ -85,10 +85,10 @@ def draw_textures(count: int, sources: int, generator: torch.Generator, max_imag
     return TextureDraw(texture, noise, image_share, draw_changes(count, generator))
 
 
-def _draw_turns(count: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _draw_rotations(count: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     if not share:
         return torch.empty(0, dtype=torch.int64, device=generator.device), torch.empty(0, device=generator.device)
-    turned = torch.rand(count, generator=generator, device=generator.device) < share
-    angles = random_turns(count, generator)
-    samples = turned.nonzero().flatten()
+    rotated = torch.rand(count, generator=generator, device=generator.device) < share
+    angles = random_rotations(count, generator)
+    samples = rotated.nonzero().flatten()
     return samples, angles[samples]
