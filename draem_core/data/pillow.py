@@ -155,8 +155,8 @@ def _check_room(width: int, height: int, label: str, limit: int, kind: str, byte
     if width * height > min(most, limit):
         raise ImageError(
             f"{label} is {width} × {height} pixels ({width * height / 1e6:.1f} million), a {kind}, which takes "
-            f"{bytes_a_pixel:g} bytes a pixel to decode: over the limit of {most / 1e6:.3g} million for such files. Save it as "
-            "PNG or as a JPEG that is not progressive, shrink it, or raise DRAEM_MAX_IMAGE_MPIX."
+            f"{bytes_a_pixel:g} bytes a pixel to decode: above the limit of {most / 1e6:.3g} million for such files. "
+            "Save it as PNG or as a JPEG that is not progressive, shrink it, or raise DRAEM_MAX_IMAGE_MPIX."
         )
 
 
