@@ -3,7 +3,6 @@
 Reads arguments and calls the library; what it looks like is the business of ``figure`` and ``inside.figures``.
 """
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import numpy as np
 import typer
 
 from draem_core.checkpoints import load_checkpoint
-from draem_core.commands.terminal import note_assumptions, say
+from draem_core.commands.terminal import complain, note_assumptions, say
 from draem_core.data.datasets import Sample, read_mask
 from draem_core.data.depth import depth_note
 from draem_core.data.images import read_with_highest
@@ -47,7 +46,7 @@ def figure_command(
     figure.check_format(out)
     picture, highest = read_with_highest(image)
     if (note := depth_note([highest], f"{image.name} holds")) is not None:
-        print(f"Note: {note}", file=sys.stderr)
+        complain(f"Note: {note}")
     predictor = Predictor(load_checkpoint(checkpoint), device=device, precision=precision)
     note_assumptions(predictor.card)
     traced = trace(predictor, picture, name=image.name)

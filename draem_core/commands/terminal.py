@@ -6,19 +6,16 @@ they are and never taken for markup, control sequences or emoji codes.
 
 import sys
 import traceback
-import unicodedata
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 from draem_core.checkpoints.assumptions import assumptions_of
+from draem_core.plain_text import plain_text
 from draem_core.types import Card
 
 console = Console()
-
-_JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji need them
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
 def progress_bar(disable: bool = False) -> Progress:
@@ -27,19 +24,6 @@ def progress_bar(disable: bool = False) -> Progress:
     return Progress(
         description, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=disable
     )
-
-
-def plain_text(text: object) -> str:
-    r"""Return text in which a terminal sees no command: control and direction signs are spelt, as ``\x1b``."""
-    return "".join(_spelt(sign) if _is_hidden(sign) else sign for sign in str(text))
-
-
-def _is_hidden(sign: str) -> bool:
-    return unicodedata.category(sign) in _HIDDEN and sign not in _JOINERS
-
-
-def _spelt(sign: str) -> str:
-    return sign.encode("ascii", "backslashreplace").decode() if ord(sign) > 0x7F else repr(sign)[1:-1]
 
 
 def cell(text: object) -> Text:

@@ -20,12 +20,16 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from draem_core.data.samples import ORIENTATION_TAG, Decoded, check_size, upright, valid_orientation
+from draem_core.data.structure import count_jpeg_scans
 from draem_core.errors import ImageError
 
 # Pillow grumbles about metadata that we do not use (bad EXIF, odd tags). Silenced once, here: catching warnings
 # around each read would change process-wide state under the feet of other threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+USUAL_BYTES = 6.0
+"""A pixel, that decoding takes at most above the decoded picture; what takes more is read up to fewer pixels."""
 
 # The classes are called directly, not through Image.open: its pixel limit is a process-wide variable, and it
 # would open two-picture phone JPEGs (MPO) as animations.
@@ -42,6 +46,7 @@ _SIXTEEN_BIT_COLOUR: dict[str, tuple[str, str]] = {
     for order in "BLN"
 }
 _AT_ONCE = 2**20  # pixels on the way from Pillow to numpy
+_WEBP_BYTES = 13.0  # a pixel, above the decoded picture: measured with Pillow 13, whose plugin keeps its frame thrice
 _SIXTEEN_BIT_COLOUR["LA;16B"] = ("RGBA", "RGBA")  # four bytes a pixel: grey's two, then alpha's
 
 
@@ -136,9 +141,41 @@ def _open_plugin(file: BinaryIO, kind: str, label: str, limit: int) -> ImageFile
         width, height = _webp_size(file.read(30))
         file.seek(0)
         check_size(width, height, label, limit)
+        _check_room(width, height, label, limit, "WebP", _WEBP_BYTES)
     image = _PLUGINS[kind](file)
     check_size(*image.size, label, limit)
+    if isinstance(image, JpegImageFile):
+        _check_room(*image.size, label, limit, "JPEG in several scans", _jpeg_bytes(image, file, label))
     return image
+
+
+def _check_room(width: int, height: int, label: str, limit: int, kind: str, bytes_a_pixel: float) -> None:
+    """Raise ImageError where decoding takes more memory than ``limit`` pixels at ``USUAL_BYTES`` would."""
+    most = int(limit * USUAL_BYTES / bytes_a_pixel)
+    if width * height > min(most, limit):
+        raise ImageError(
+            f"{label} is {width} × {height} pixels ({width * height / 1e6:.1f} million), a {kind}, which takes "
+            f"{bytes_a_pixel:g} bytes a pixel to decode: above the limit of {most / 1e6:.3g} million for such files. "
+            "Save it as PNG or as a JPEG that is not progressive, shrink it, or raise DRAEM_MAX_IMAGE_MPIX."
+        )
+
+
+def _jpeg_bytes(image: JpegImageFile, file: BinaryIO, label: str) -> float:
+    """Return the bytes a pixel that decoding takes above the decoded picture.
+
+    Where the picture comes in several scans, all coefficients, 2 bytes each, wait in memory beside Pillow's picture.
+    """
+    channels = len(image.layer)
+    resume = file.tell()
+    file.seek(0)
+    scans = count_jpeg_scans(file, label)
+    file.seek(resume)
+    if scans < 2:
+        return USUAL_BYTES
+    across, down = max(part[1] for part in image.layer), max(part[2] for part in image.layer)
+    coefficients = sum(part[1] * part[2] for part in image.layer) / (across * down)
+    own, decoded = (1, 1) if channels == 1 else (4, 3)
+    return own + 2 * coefficients - decoded
 
 
 def _check_png_data(file: BinaryIO) -> None:

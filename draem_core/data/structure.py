@@ -40,7 +40,7 @@ def check_structure(file: BinaryIO, kind: str, label: str) -> None:
 
     Raises EOFError or struct.error where the file ends too early.
     """
-    check = {"PNG": _check_png, "JPEG": _check_jpeg, "TIFF": _check_tiff}.get(kind)
+    check = {"PNG": _check_png, "JPEG": count_jpeg_scans, "TIFF": _check_tiff}.get(kind)
     if check is not None:
         resume = file.tell()
         check(file, label)
@@ -58,7 +58,8 @@ def _check_png(file: BinaryIO, label: str) -> None:
         file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
 
 
-def _check_jpeg(file: BinaryIO, label: str) -> None:
+def count_jpeg_scans(file: BinaryIO, label: str) -> int:
+    """Return how many scans a JPEG has, from its start to its end mark; raises ImageError above the limits."""
     data = file.read()
     at, markers, scans = 2, 0, 0
     while 0 <= (start := data.find(b"\xff", at)) < len(data) - 1:
@@ -70,15 +71,16 @@ def _check_jpeg(file: BinaryIO, label: str) -> None:
             at -= marker == 0xFF
             continue
         if marker == 0xD9:  # the end; a phone's second picture may follow
-            return
+            return scans
         at += int.from_bytes(data[at : at + 2], "big")
         if marker == 0xDA:
             scans += 1
             _check_count(scans, MAX_JPEG_SCANS, "scans", label)
             found = _MARKER_IN_SCAN.search(data, at)
             if found is None:
-                return
+                return scans
             at = found.start()
+    return scans
 
 
 def _check_tiff(file: BinaryIO, label: str) -> None:

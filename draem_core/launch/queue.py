@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from draem_core.errors import DraemError
+from draem_core.plain_text import plain_text
 
 try:
     import fcntl
@@ -93,7 +94,7 @@ class JobQueue:
                 raise JobQueueError(f"{path} was never written: the app that began this was killed. Start it again.")
             time.sleep(0.05)
         while ahead := self.ahead_of(own):
-            print(f"Waiting in line for {own.device}, behind {ahead[-1].run}.", flush=True)
+            print(plain_text(f"Waiting in line for {own.device}, behind {ahead[-1].run}."), flush=True)
             try:
                 with self._path(ahead[-1]).open() as file:
                     fcntl.flock(file, fcntl.LOCK_SH)  # the kernel wakes us when its holder ends

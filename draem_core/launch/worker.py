@@ -6,7 +6,6 @@
 import json
 import os
 import sys
-import traceback
 from pathlib import Path
 
 from draem_core.atomic import write_atomically
@@ -25,6 +24,7 @@ def main(ticket: Path, run: Path, niceness: int) -> int:
 def _train(run: Path) -> int | None:
     """Train and return the exit status, None if the training was stopped."""
     from draem_core.commands.command_line import main as command_line  # heavy, and of no use to a process that waits
+    from draem_core.commands.terminal import complain_with_traceback
     from draem_core.commands.train import STOPPED
 
     sys.argv = ["draem_core", "train", "--config", str(run / "train.toml")]
@@ -35,7 +35,7 @@ def _train(run: Path) -> int | None:
             return None
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
-        traceback.print_exc()
+        complain_with_traceback()
         return 1
     return 0
 

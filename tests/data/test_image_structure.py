@@ -202,13 +202,25 @@ def big_and_small(kind: str, side: int) -> bytes:
     if kind == "PNG 16":
         return saved(Image.fromarray(grey16.copy()), "PNG", compress_level=1)
     rgb = Image.fromarray(np.repeat(grey16.astype(np.uint8)[..., None], 3, axis=2))
-    return saved(rgb, kind)
+    options = {"progressive": True, "subsampling": 0} if "progressive" in kind else {"lossless": "lossless" in kind}
+    return saved(rgb, kind.split()[0], **options)
 
 
 @pytest.mark.parametrize(
-    ("kind", "decoded"), [("TIFF float64", 8), ("TIFF uint16", 2), ("PNG 16", 2), ("PNG", 3), ("JPEG", 3), ("BMP", 3)]
+    ("kind", "decoded", "above"),
+    [
+        ("TIFF float64", 8, 6),
+        ("TIFF uint16", 2, 6),
+        ("PNG 16", 2, 6),
+        ("PNG", 3, 6),
+        ("JPEG", 3, 6),
+        ("BMP", 3, 6),
+        ("JPEG progressive", 3, 7),
+        ("WEBP", 3, 13),
+        ("WEBP lossless", 3, 13),
+    ],
 )
-def test_reading_takes_at_most_6_bytes_a_pixel_above_the_decoded_one(kind, decoded, tmp_path):
+def test_reading_takes_at_most_so_many_bytes_a_pixel_above_the_decoded_one(kind, decoded, above, tmp_path):
     pytest.importorskip("resource")
     paths = []
     for side in (200, 3000):
@@ -222,7 +234,34 @@ def test_reading_takes_at_most_6_bytes_a_pixel_above_the_decoded_one(kind, decod
         cwd=Path(__file__).parents[2],
     )
     file_bytes = paths[1].stat().st_size / 3000**2  # a JPEG's markers are counted on the whole file
-    assert float(done.stdout) <= decoded + 6 + file_bytes
+    assert float(done.stdout) <= decoded + above + file_bytes
+
+
+@pytest.mark.parametrize(
+    ("options", "colours", "least"),  # least: the limit at which 600 pixels are read, 600 × bytes a pixel / 6
+    [
+        ({"format": "WEBP"}, "RGB", 1300),
+        ({"format": "WEBP", "lossless": True}, "RGB", 1300),
+        ({"format": "JPEG"}, "RGB", 600),
+        ({"format": "JPEG", "subsampling": 0}, "RGB", 600),
+        ({"format": "JPEG", "progressive": True, "subsampling": 2}, "RGB", 600),  # 4 + 2 · 1.5 - 3 = 4 bytes
+        ({"format": "JPEG", "progressive": True, "subsampling": 0}, "RGB", 700),  # 4 + 2 · 3 - 3 = 7
+        ({"format": "JPEG", "progressive": True, "subsampling": 0}, "CMYK", 900),  # 4 + 2 · 4 - 3 = 9
+        ({"format": "JPEG", "progressive": True}, "L", 600),  # 1 + 2 - 1 = 2
+        ({"format": "PNG"}, "RGB", 600),
+    ],
+)
+def test_what_takes_more_than_6_bytes_a_pixel_is_read_up_to_fewer_pixels(options, colours, least):
+    buffer = BytesIO()
+    Image.fromarray(PICTURE).convert(colours).save(buffer, **options)
+    assert read_image(buffer.getvalue(), max_pixels=least).shape == PICTURE.shape
+    with pytest.raises(ImageError, match=r"odd is 30 × 20 pixels .* million.*DRAEM_MAX_IMAGE_MPIX"):
+        read_image(buffer.getvalue(), name="odd", max_pixels=least - 1)
+
+
+def test_the_limit_of_such_files_names_the_way_out():
+    with pytest.raises(ImageError, match="Save it as PNG or as a JPEG that is not progressive"):
+        read_image(saved(Image.fromarray(PICTURE), "WEBP"), max_pixels=1299)
 
 
 # --- fax ----------------------------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """Whatever a link or a field holds, a page answers with its default or a sentence, never with a traceback."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages._ui.components.inside_view import InsideSettings
@@ -26,7 +28,7 @@ HOSTILE = {
     "infinite": "-inf",
     "negative": "-1",
     "nul": "a\0b",
-    "long": "ä" * 100_000,
+    "long": "ä" * 1000,  # in every parameter at once; Streamlit ignores addresses beyond half a million signs
     "upwards": "../../../../etc/passwd",
     "device": "/dev/stdin",
     "surrogate": "\udcff.png",
@@ -36,49 +38,56 @@ HOSTILE = {
 }
 
 
-@pytest.fixture
-def home(tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+LINKS = {name: value for name, value in HOSTILE.items() if name != "surrogate"}  # which no browser sends
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tiny_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the tiny home, as the app's."""
-    shutil.copytree(tiny_home, tmp_path / "home")
-    monkeypatch.setenv("DRAEM_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("DRAEM_DATA", raising=False)
-    return tmp_path / "home"
+    folder = tmp_path_factory.mktemp("fields") / "home"
+    shutil.copytree(tiny_home, folder)
+    st.cache_data.clear()  # the pages remember for some seconds what files another test's home held
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRAEM_HOME", str(folder))
+        patch.delenv("DRAEM_DATA", raising=False)
+        yield folder
+    st.cache_data.clear()
 
 
 def page(name: str) -> AppTest:
-    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).switch_page(f"pages/{name}")
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=300).switch_page(f"pages/{name}")
 
 
-LINKS = {name: value for name, value in HOSTILE.items() if name != "surrogate"}  # which the browser has replaced
-
-
-@pytest.mark.parametrize("value", LINKS.values(), ids=LINKS.keys())
 @pytest.mark.parametrize("name", PAGES)
-def test_no_link_ends_in_a_traceback(name: str, value: str, home: Path) -> None:
-    at = page(name)
-    for parameter in PARAMETERS:
-        at.query_params[parameter] = value
-    at.run()
-    assert not at.exception, [one.stack_trace for one in at.exception]
+def test_no_link_ends_in_a_traceback(name: str) -> None:
+    ended = {}
+    for said, value in LINKS.items():
+        at = page(name)
+        for parameter in PARAMETERS:
+            at.query_params[parameter] = value
+        at.run()
+        ended |= {said: [one.message for one in at.exception]} if at.exception else {}
+    assert ended == {}
 
 
-@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
-def test_no_text_field_ends_in_a_traceback(value: str, home: Path) -> None:
-    at = page("6_Train.py").run()
-    at.text_input(key="train_name").set_value(value).run()
-    assert not at.exception
-    at.session_state["train_anomaly_sources"] = value
-    at.run()
-    assert not at.exception
-    at = page("3_Epochs.py").run()
-    at.session_state["replay_folder"] = value
-    at.run()
-    next(one for one in at.button if one.label == "Make the review").click().run()
-    assert not at.exception
+def test_no_text_field_ends_in_a_traceback() -> None:
+    ended = {}
+    for said, value in LINKS.items():
+        train, epochs = page("6_Train.py"), page("3_Epochs.py")
+        for field in ("train_name", "train_anomaly_sources"):
+            train.session_state[field] = value
+        train.run()
+        epochs.session_state["replay_folder"] = value
+        epochs.run()
+        next(one for one in epochs.button if one.label == "Make the review").click().run()
+        problems = [one.message for one in (*train.exception, *epochs.exception)]
+        ended |= {said: problems} if problems else {}
+        assert train.text_input(key="train_name").value == value  # the field did hold it
+    assert ended == {}
 
 
 @pytest.mark.parametrize("value", [0, -1, 10**15, 2**53 - 1])
-def test_no_number_ends_in_a_traceback(value: int, home: Path) -> None:
+def test_no_number_ends_in_a_traceback(value: int) -> None:
     at = page("6_Train.py").run()
     for key in [one.key for one in at.number_input]:
         at.session_state[key] = type(at.session_state[key])(value)
