@@ -93,7 +93,7 @@ def test_start_watch_reload_line_stop_resume_and_open(train: Page, launcher: Lau
     page.get_by_role("option", name="New training").click()
     start(page, "next", 5000)
     expect_stage(page, "next", Stage.WAITING)
-    expect(page.get_by_text("behind long")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text("It waits in line for cpu, behind long")).to_be_visible(timeout=SECONDS)
     page.get_by_role("button", name="Take out of the line").click()
     expect_stage(page, "long", Stage.TRAINING)
     assert not (launcher.runs / "next").exists()

@@ -127,7 +127,8 @@ function isTaken(element, key) {
     )
   )
     return true;
-  return [" ", "Enter"].includes(key) && element.closest("button, a, summary, [tabindex='0']") !== null;
+  if (key === "Enter" && element.closest("a")) return true; // Space means nothing to a link, which a click leaves focused
+  return [" ", "Enter"].includes(key) && element.closest("button, summary, [tabindex='0']:not(a)") !== null;
 }
 
 /** Text with **strong** parts. */
