@@ -98,7 +98,7 @@ def test_start_watch_reload_line_stop_resume_and_open(train: Page, launcher: Lau
     page.get_by_role("option", name="New training").click()
     start(page, "next", 5000)
     expect_state(page, "next", RunState.WAITING)
-    expect(page.get_by_text("behind long")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text("for cpu, behind long")).to_be_visible(timeout=SECONDS)
     page.get_by_role("button", name="Take out of the queue").click()
     expect_state(page, "long", RunState.TRAINING)
     assert not (launcher.runs / "next").exists()

@@ -160,7 +160,7 @@ def test_order_during_a_drag_waits_for_the_user(viewer: Viewer) -> None:
     mouse.move(left + 0.8 * (right - left), y)
     held = viewer.call("settings")["sensitivity"]
     viewer.press_button("Order sensitivity 0.25")
-    viewer.let_two_frames_pass()
+    viewer.wait_until_idle()  # the button leads to two runs, and the order comes with the second
     assert viewer.call("settings")["sensitivity"] == held == pytest.approx(0.8, abs=0.003)
     mouse.move(left + 0.7 * (right - left), y)
     runs = viewer.settled()["runs"]
