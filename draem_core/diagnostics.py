@@ -237,8 +237,8 @@ def _rise(curve: pd.Series) -> tuple[float, float, float]:
 def _misleading_validation(evidence: Evidence) -> Finding | None:
     if not {"validation_image_auroc", "test_image_auroc"} <= set(evidence.metrics.columns):
         return None
-    judged = evidence.metrics.dropna(subset=["validation_image_auroc", "test_image_auroc"])
-    warning = disagreement(judged.iloc[-1].to_dict()) if len(judged) else None
+    evaluated = evidence.metrics.dropna(subset=["validation_image_auroc", "test_image_auroc"])
+    warning = disagreement(evaluated.iloc[-1].to_dict()) if len(evaluated) else None
     if warning is None:
         return None
     message, _, next_step = warning.partition(". ")

@@ -54,7 +54,7 @@ class Counts:
 
     @property
     def accuracy(self) -> float:
-        """The share that is judged right."""
+        """The share that is classified right."""
         return _ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
 
     def undefined_reason(self, metric: str) -> str | None:

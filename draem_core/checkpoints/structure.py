@@ -80,7 +80,7 @@ class Half:
 
 
 @dataclass(eq=False)
-class _Source:
+class _TableSource:
     """What lies under one key or prefix: the layers of each network, and whose code base names them so."""
 
     layers: dict[Network, dict[str, Tensor]] = field(default_factory=dict)
@@ -119,9 +119,9 @@ def halves_in(
     return halves, notes
 
 
-def _sources(path: Path, tables: Mapping[Place, dict[str, Tensor]]) -> dict[str, _Source]:
+def _sources(path: Path, tables: Mapping[Place, dict[str, Tensor]]) -> dict[str, _TableSource]:
     """Sort the layers that are named like DRAEM's by the key and prefix that they lie under, such as "ema.net"."""
-    sources: dict[str, _Source] = {}
+    sources: dict[str, _TableSource] = {}
     for place, tensors in tables.items():
         for name, tensor in tensors.items():
             parts = [*place, *_WRAPPERS.sub("", name).split(".")]
@@ -130,7 +130,7 @@ def _sources(path: Path, tables: Mapping[Place, dict[str, Tensor]]) -> dict[str,
                 continue
             network, naming = _PARTS[parts[first]]
             inner = ".".join(parts[first + (naming == "anomalib") :])
-            source = sources.setdefault(".".join(parts[:first]), _Source())
+            source = sources.setdefault(".".join(parts[:first]), _TableSource())
             layers = source.layers.setdefault(network, {})
             if inner in layers:
                 raise refusal(path, f"holds the layer {shorten(inner)} twice", WHOLE_FILE)
@@ -139,13 +139,13 @@ def _sources(path: Path, tables: Mapping[Place, dict[str, Tensor]]) -> dict[str,
     return {name: source for name, source in sources.items() if source.plain} or sources
 
 
-def _taken(path: Path, sources: dict[str, _Source]) -> tuple[list[tuple[_Source, Network]], tuple[str, ...]]:
+def _taken(path: Path, sources: dict[str, _TableSource]) -> tuple[list[tuple[_TableSource, Network]], tuple[str, ...]]:
     """Choose where to take each network from: both from one source if possible, else each from the one that has it."""
     whole = [name for name, source in sources.items() if len(source.layers) == len(_FIRST_LAYER)]
     wanted: list[tuple[list[Network], list[str]]] = [(list(_FIRST_LAYER), whole)]
     if not whole:
         wanted = [([one], [name for name, source in sources.items() if one in source.layers]) for one in _FIRST_LAYER]
-    taken: list[tuple[_Source, Network]] = []
+    taken: list[tuple[_TableSource, Network]] = []
     notes: list[str] = []
     for networks, names in wanted:
         if not names:

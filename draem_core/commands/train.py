@@ -73,8 +73,8 @@ def _train(settings: TrainConfig, tensorboard: bool, stop: Callable[[], bool] | 
             for problem in (*notes, *test.problems):
                 note(problem)
             held_out = held_out_of(len(images), settings.validation_share)
-            judged = f" ({held_out} held out)" if held_out else ""
-            say(f"{len(images)} good images{judged}, {len(textures)} anomaly textures → {settings.out}")
+            evaluated = f" ({held_out} held out)" if held_out else ""
+            say(f"{len(images)} good images{evaluated}, {len(textures)} anomaly textures → {settings.out}")
         task = progress.add_task("training", total=None)
 
         def on_step(report: StepReport) -> None:
@@ -157,12 +157,12 @@ def _plain(annotation: Any) -> Any:
 def _epoch_line(report: EpochReport) -> str:
     parts = f"l2 {report.l2:.5f}  ssim {report.ssim:.4f}  focal {report.focal:.5f}  total {report.total:.4f}"
     speed = f"{report.images / report.seconds:.1f} images/s"
-    judged = ""
+    evaluated = ""
     if report.validation:
-        judged += f"  validation {report.validation.total:.4f} (image AUROC {report.validation.image_auroc:.3f})"
+        evaluated += f"  validation {report.validation.total:.4f} (image AUROC {report.validation.image_auroc:.3f})"
     if report.test:
-        judged += f"  test image AUROC {report.test.image_auroc:.3f}, pixel {report.test.pixel_auroc:.3f}"
-    return f"epoch {report.epoch}  {parts}{judged}  {speed}"
+        evaluated += f"  test image AUROC {report.test.image_auroc:.3f}, pixel {report.test.pixel_auroc:.3f}"
+    return f"epoch {report.epoch}  {parts}{evaluated}  {speed}"
 
 
 _with_fields(train_command)

@@ -60,7 +60,7 @@ class Sample:
 class Dataset:
     """A category: its samples (train, validation, test; good first, then kinds and names in order) and what is odd.
 
-    ``warnings`` are sentences about missing, empty and orphan masks, about splits that had to be made up, and about
+    ``warnings`` are sentences about missing, empty and orphan masks, about splits that had to be chosen here, and about
     pictures that are left out.
     """
 
@@ -77,7 +77,7 @@ class Dataset:
 
     @property
     def test(self) -> tuple[Sample, ...]:
-        """What a network is judged on, labelled or not."""
+        """What a network is evaluated on, labelled or not."""
         return tuple(sample for sample in self.samples if sample.split == "test")
 
     @property
@@ -343,4 +343,4 @@ def _size_or_none(path: Path) -> tuple[int, int] | None:
     try:
         return image_size(path)
     except ImageError:
-        return None  # scoring reports broken pictures; here only masks are judged
+        return None  # scoring reports broken pictures; here only masks are looked at

@@ -33,7 +33,7 @@ def bit_depth() -> int:
 
 
 def by_depth(decoded: Decoded, label: str) -> tuple[Decoded, int | None]:
-    """Return the samples with the white of the set depth, and what ``depth_note`` judges by.
+    """Return the samples with the white of the set depth, and what ``depth_note`` goes by.
 
     That is the highest sample where the depth is an open question: 16-bit, no depth stated or set. None elsewhere.
     Raises ImageError where a sample is above the set depth.

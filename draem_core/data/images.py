@@ -81,7 +81,7 @@ def read_image(source: str | Path | bytes, *, name: str | None = None, max_pixel
 def read_with_highest(
     source: str | Path | bytes, *, name: str | None = None, max_pixels: int | None = None
 ) -> tuple[np.ndarray, int | None]:
-    """Return ``read_image``'s picture and its highest stored sample, by which ``depth_note`` judges.
+    """Return ``read_image``'s picture and its highest stored sample, which ``depth_note`` goes by.
 
     None where the depth is no question: 8 bit, floats, a stated or set depth. Raises ImageError.
     """

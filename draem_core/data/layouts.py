@@ -61,7 +61,7 @@ class Group:
 class Listing:
     """A folder's groups, and sentences about a split that does not fit the folder.
 
-    is_held_out: the split was made up. aside: files that are left out for a reason that needs no word, or has one in
+    is_held_out: the split was chosen. aside: files that are left out for a reason that needs no word, or has one in
     ``notes``.
     """
 

@@ -65,13 +65,13 @@ def rgb8(decoded: Decoded, label: str) -> np.ndarray:
         return np.require(samples, requirements=["C", "W", "O"])
     to_uint8 = _scaler(decoded, label)
     pixels = np.empty((*samples.shape[:2], 3), np.uint8)
-    for piece in _pieces(samples):
+    for piece in _chunks(samples):
         scaled = to_uint8(samples[piece])
         pixels[piece] = scaled if scaled.ndim == 3 else scaled[..., None]
     return pixels
 
 
-def _pieces(samples: np.ndarray) -> Iterator[tuple[slice, slice]]:
+def _chunks(samples: np.ndarray) -> Iterator[tuple[slice, slice]]:
     """Yield slices of at most ``_PIECE`` pixels that cover the picture."""
     height, width = samples.shape[:2]
     columns = min(width, _PIECE)
@@ -111,7 +111,7 @@ def _scaler(decoded: Decoded, label: str) -> Callable[[np.ndarray], np.ndarray]:
 def _finite_range(samples: np.ndarray) -> tuple[float, float]:
     """Return the lowest and the highest finite sample; (inf, -inf) where there is none."""
     low, high = math.inf, -math.inf
-    for piece in _pieces(samples):
+    for piece in _chunks(samples):
         part = samples[piece]
         finite = part[np.isfinite(part)]
         if finite.size:

@@ -77,7 +77,7 @@ def ablated(network: Draem, ablations: Ablations) -> Iterator[None]:
     """Let the network compute with ablations while the block lasts.
 
     Raises:
-        DraemError: the SSPCAB is switched off where there is none.
+        DraemError: the SSPCAB is ablated where there is none.
     """
     hooks = []
     try:
@@ -124,7 +124,7 @@ def change(before: Prediction, after: Prediction) -> MapChange:
 
 def _sspcab_block(network: Draem) -> nn.Module:
     if not has_sspcab(network):
-        raise DraemError("This checkpoint has no SSPCAB that could be switched off. Take one that was trained with it.")
+        raise DraemError("This checkpoint has no SSPCAB that could be ablated. Take one that was trained with it.")
     return network.get_submodule(_BLOCK5)
 
 

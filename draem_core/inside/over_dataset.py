@@ -61,7 +61,7 @@ def compare_over_dataset(
     labelled = [sample for sample in samples if sample.label is not None]
     is_ablated = ablations != AS_TRAINED or ablated_predictor is not None
     names = [AS_IT_IS, DIFFERENCE] + [ABLATED] * is_ablated
-    tallies = {name: _Tally() for name in names}
+    histograms = {name: _Histograms() for name in names}
     problems = []
     for done, sample in enumerate(labelled):
         if cancelled():
@@ -77,14 +77,14 @@ def compare_over_dataset(
             problems.append(str(error))
             continue
         for name, one in found.items():
-            tallies[name].add(one.anomaly_map, truth, bool(sample.label), one.image_score)
+            histograms[name].add(one.anomaly_map, truth, bool(sample.label), one.image_score)
         on_progress(done + 1, len(labelled))
-    metrics = {name: tally.metrics() for name, tally in tallies.items()}
+    metrics = {name: histogram.metrics() for name, histogram in histograms.items()}
     return Comparison(metrics, len(labelled) - len(problems), tuple(problems))
 
 
 @dataclass(eq=False)
-class _Tally:
+class _Histograms:
     """Scores and labels of all images so far, their pixels counted but for the last few maps."""
 
     scores: list[float] = field(default_factory=list)

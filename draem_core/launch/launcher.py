@@ -211,7 +211,7 @@ class Launcher:
         return True
 
     def _without_word(self, folder: Path) -> RunStatus:
-        """Tell how a run stands that has no process of ours and left no word of its end."""
+        """Tell how a run stands that has no process started here and left no word of its end."""
         if RunFolder(folder).stop_file.exists():
             return RunStatus(RunState.FAILED, RunFolder(folder).stop_file.read_text(encoding="utf-8").strip())
         message = "Its process is gone without a word: it was killed, memory ran out, or the machine was switched off."

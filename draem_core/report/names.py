@@ -12,7 +12,7 @@ _MAX_BYTES = 120  # of a part; file systems allow 255, and a suffix and a number
 
 
 class FileNames:
-    """Hand out one relative name, without suffix, for each picture's name; the order of the questions decides."""
+    """Give one relative name, without suffix, for each picture's name; the order of the questions decides."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()

@@ -24,14 +24,14 @@ PROBE_COLUMNS = (
     *("epoch", "probe", "score", "map_mean"),
     *("image_std", "reconstruction_mean", "reconstruction_std", "difference_mean"),
 )
-MADE_UP = "made-up defect"
+SYNTHETIC = "synthetic anomaly"
 _SEED = 20_260_102
 
 
 def choose_probes(test: LabelledImages | None, good: Tensor, textures: Tensor, count: int) -> LabelledImages:
     """Return about ``count`` images: a third good, the rest spread over the kinds of defect, at least one of each.
 
-    Without a test set, good images from ``good`` (N, 3, H, W) uint8; without a real defect, the same with made-up ones
+    Without a test set, good images from ``good`` (N, 3, H, W) uint8; without a real defect, the same with synthetic ones
     of ``textures`` (M, 3, h, w).
     """
     if test is None or not len(test):
@@ -177,9 +177,9 @@ def _with_made_up_defects(good: LabelledImages, textures: Tensor) -> LabelledIma
     generator = torch.Generator().manual_seed(_SEED)
     made = synthesise(good.images.float() / 255, fitting, generator, clean_share=0.0)
     images = (made.corrupted * 255).round().clamp(0, 255).byte()
-    names = [f"{name} with a made-up defect" for name in good.names]
+    names = [f"{name} with a synthetic anomaly" for name in good.names]
     masks = tuple(mask > 0 for mask in made.anomaly_mask[:, 0].numpy())
-    return LabelledImages(tuple(names), (MADE_UP,) * len(names), np.array([m.any() for m in masks]), images, masks)
+    return LabelledImages(tuple(names), (SYNTHETIC,) * len(names), np.array([m.any() for m in masks]), images, masks)
 
 
 def _as_labelled(names: Sequence[str], kind: str, images: Tensor) -> LabelledImages:

@@ -116,8 +116,8 @@ def prediction_metrics(predictions: Sequence[Prediction]) -> list[tuple[float, .
     """Return a row of ``PROBE_COLUMNS`` without the epoch for each prediction; the score is by the card's rule."""
     rows = []
     for index, one in enumerate(predictions):
-        image, repaint = (torch.from_numpy(picture).permute(2, 0, 1) for picture in (one.image, one.reconstruction))
-        _, *rest = probe_metrics(image, repaint, torch.from_numpy(one.anomaly_map))
+        image, reconstruction = (torch.from_numpy(picture).permute(2, 0, 1) for picture in (one.image, one.reconstruction))
+        _, *rest = probe_metrics(image, reconstruction, torch.from_numpy(one.anomaly_map))
         rows.append((index, one.image_score, *rest))
     return rows
 

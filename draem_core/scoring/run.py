@@ -60,22 +60,22 @@ def score_dataset(
         DraemError: the device's memory ran out.
     """
     out, key = Path(out), network_key(predictor)
-    watch = _Watch(len(dataset.test), on_progress, cancelled)
-    with _translate_errors(out, watch):
+    progress = _ScoringProgress(len(dataset.test), on_progress, cancelled)
+    with _translate_errors(out, progress):
         known = _known_if_unchanged(out, key, dataset)
         if known and (scored := read_results(out, key, dataset, known, mask_downscaling)):
-            watch.tell(len(dataset.test))
+            progress.tell(len(dataset.test))
             return replace(scored, problems=(*_depth_notes(known), *scored.problems))
         out.mkdir(parents=True, exist_ok=True)
         with exclusive(out):
             store = ScoreStore(out, key, predictor.card.input_size)
-            unreadable = _score_missing(predictor, dataset, store, batch_size, watch)
+            unreadable = _score_missing(predictor, dataset, store, batch_size, progress)
             records = {one.name: store[one.name] for one in dataset.test if one.name not in unreadable}
             if all(record.problem for record in records.values()):
                 reasons = [*unreadable.values(), *(record.problem for record in records.values())]
                 why = f"The first: {reasons[0]}" if reasons else "Put pictures into its test folder."
                 raise DatasetError(f"{dataset.root} has no test image that can be scored. {why}")
-            scored = _complete(out, key, dataset, store, records, watch, mask_downscaling)
+            scored = _complete(out, key, dataset, store, records, progress, mask_downscaling)
     notes = [f"{out} held the results of another network; they were replaced."] if store.replaces_another else []
     return replace(scored, problems=(*notes, *_depth_notes(records), *scored.problems, *unreadable.values()))
 
@@ -86,7 +86,7 @@ def _depth_notes(records: Mapping[str, Record]) -> list[str]:
 
 
 @dataclass
-class _Watch:
+class _ScoringProgress:
     """What the caller is told and asked while the work goes on."""
 
     total: int
@@ -118,17 +118,17 @@ def _is_current(sample: Sample, record: Record | None) -> bool:
 
 
 def _score_missing(
-    predictor: Predictor, dataset: Dataset, store: ScoreStore, batch_size: int, watch: _Watch
+    predictor: Predictor, dataset: Dataset, store: ScoreStore, batch_size: int, progress: _ScoringProgress
 ) -> dict[str, str]:
     """Score the images that are new or changed; return a sentence, by name, for each whose file cannot be opened."""
     todo = [sample for sample in dataset.test if not _is_current(sample, store.get(sample.name))]
-    watch.tell(watch.total - len(todo))
+    progress.tell(progress.total - len(todo))
     known = {one.name: record.digest for one in todo if (record := store.get(one.name)) and not record.is_unread}
     unreadable: dict[str, str] = {}
     started = time.perf_counter()
     with closing(load_ahead(todo, known, batch_size)) as batches:
         for batch in batches:
-            watch.check()
+            progress.check()
             new: list[tuple[Record, np.ndarray | None]] = []
             for one in batch:
                 name = one.sample.name
@@ -143,7 +143,7 @@ def _score_missing(
             scored = list(_predicted(predictor, new))
             seconds = (time.perf_counter() - started) / len(batch)
             store.add([(replace(record, seconds=seconds), anomaly_map) for record, anomaly_map in scored])
-            watch.tell(watch.done + len(batch))
+            progress.tell(progress.done + len(batch))
             started = time.perf_counter()
     return unreadable
 
@@ -170,7 +170,7 @@ def _complete(
     dataset: Dataset,
     store: ScoreStore,
     records: Mapping[str, Record],
-    watch: _Watch,
+    progress: _ScoringProgress,
     mask_downscaling: MaskDownscaling,
 ) -> ScoredDataset:
     """Bring ``maps.npy`` and the results in line with the records; nothing is written where they are already."""
@@ -181,16 +181,16 @@ def _complete(
     store.remove_partial()
     if scored := read_results(out, key, dataset, records, mask_downscaling):
         return scored
-    return write_results(out, key, dataset, records, store.maps, watch.check, mask_downscaling)
+    return write_results(out, key, dataset, records, store.maps, progress.check, mask_downscaling)
 
 
 @contextmanager
-def _translate_errors(out: Path, watch: _Watch) -> Iterator[None]:
+def _translate_errors(out: Path, progress: _ScoringProgress) -> Iterator[None]:
     """Turn what the disk refuses into a sentence."""
     try:
         yield
     except OSError as error:
-        done = f"{watch.done} of {watch.total} images are done and kept; start again to go on from there"
+        done = f"{progress.done} of {progress.total} images are done and kept; start again to go on from there"
         if error.errno in _FULL:
             problem = f"The disk of {out} is full. Free some space: {done}."
         elif error.errno in _FORBIDDEN:

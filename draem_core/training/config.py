@@ -22,7 +22,7 @@ from draem_core.errors import DraemError
 from draem_core.training.losses import LossWeights
 
 Schedule = Literal["original", "anomalib", "cosine"]
-_NOT_JUDGED = {"validation_share": 0.0, "test_every": 0}  # what a folder did that says nothing of judging
+_NOT_EVALUATED = {"validation_share": 0.0, "test_every": 0}  # what a folder did that says nothing of evaluation
 
 
 class ConfigError(DraemError):
@@ -42,7 +42,7 @@ class TrainConfig(BaseModel):
     out: Path
     """Run folder; one that exists is resumed, and keeps the settings that are not given again."""
     anomaly_sources: Path | None = None
-    """Folder of textures that are pasted into good images as made-up defects; without it, built-in ones."""
+    """Folder of textures that are pasted into good images as synthetic anomalies; without it, built-in ones."""
     start_from: Path | None = None
     """Begin with the weights of a checkpoint of the same widths; without it, with random ones."""
     epochs: PositiveInt = 700
@@ -50,9 +50,9 @@ class TrainConfig(BaseModel):
     batch_size: PositiveInt = 8
     """Images per step (under torchrun, per process). Larger is steadier and takes more memory."""
     widths: tuple[PositiveInt, PositiveInt] = (128, 64)
-    """Channels at full resolution of the repainting and the judging network. Twice as wide takes up to 4 × as long."""
+    """Channels at full resolution: reconstructive, discriminative network. Twice as wide takes up to 4 × as long."""
     sspcab: bool = False
-    """Put an SSPCAB, a block that has to predict masked channels, into the repainting network (Ristea et al., 2022)."""
+    """Put an SSPCAB, a block that predicts masked channels, into the reconstructive network (Ristea et al., 2022)."""
     input_size: tuple[PositiveInt, PositiveInt] = (256, 256)
     """Height and width that images are resized to; each divides by 32."""
     crop_size: PositiveInt | None = None
@@ -62,7 +62,7 @@ class TrainConfig(BaseModel):
     weight_decay: NonNegativeFloat = 0.01
     """How strongly adamw pulls weights towards 0. Without effect on adam."""
     learning_rate: PositiveFloat = 1e-4
-    """How large a step is. Too large diverges, too small leaves the repaint grey."""
+    """How large a step is. Too large diverges, too small leaves the reconstruction grey."""
     schedule: Schedule = "original"
     """How the rate falls. original: × 0.2 at 80 and 90 % of the epochs; anomalib: × 0.1 at epochs 400 and 600; \
 cosine: down to 0 after a short rise, which suits short runs."""
@@ -72,7 +72,7 @@ cosine: down to 0 after a short rise, which suits short runs."""
     """Weight of anomalous pixels in the focal loss; good ones get the rest. Without it both weigh 1; \
 1 ignores good pixels, which ruins the map."""
     clean_share: float = Field(default=0.5, ge=0, lt=1)
-    """Share of samples without a made-up defect, from which the network learns silence."""
+    """Share of samples without a synthetic anomaly, from which the network learns silence."""
     cutpaste_share: float = Field(default=0.0, ge=0, le=1)
     """Share of defects that are a patch of the image itself in the wrong place, not a texture."""
     max_image_share: float = Field(default=0.8, gt=0, lt=1)
@@ -86,13 +86,13 @@ cosine: down to 0 after a short rise, which suits short runs."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Shorter floats are quicker where the device has them; auto takes bfloat16 there."""
     validation_share: float = Field(default=0.1, ge=0, le=0.5)
-    """Share of the good images held out, and judged each epoch with made-up defects; at least one of four or more."""
+    """Share of good images held out, evaluated each epoch with synthetic anomalies; at least one of four or more."""
     test_every: NonNegativeInt = 1
-    """Judge the labelled test images, where there are any, every so many epochs and at the last; 0 never."""
+    """Evaluate the labelled test images, where there are any, every so many epochs and at the last; 0 never."""
     patience: NonNegativeInt = 0
     """Stop after so many epochs without a better validation loss; 0 never."""
     probes: NonNegativeInt = 8
-    """Images whose repaint and map are kept at every epoch, for the Epochs page; 0 keeps none."""
+    """Images whose reconstruction and map are kept at every epoch, for the Epochs page; 0 keeps none."""
     probe_side: PositiveInt = 128
     """Longer side of the probe pictures on disk, in pixels; the network sees them whole."""
     keep: NonNegativeInt = 3
@@ -149,4 +149,4 @@ def recorded_config(described: Mapping[str, object]) -> TrainConfig:
     Raises:
         ConfigError: it is none.
     """
-    return make_config({**_NOT_JUDGED, **described})
+    return make_config({**_NOT_EVALUATED, **described})

@@ -12,7 +12,7 @@ from draem_core.methods.draem import Draem
 from draem_core.training.config import ConfigError, TrainConfig
 
 
-def short_float(config: TrainConfig, device: torch.device) -> torch.dtype | None:
+def half_dtype(config: TrainConfig, device: torch.device) -> torch.dtype | None:
     """Return the float that convolutions run in, or None for float32 throughout.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Labelled pictures in memory: the test set that a run is judged by, and the probes that it is watched by."""
+"""Labelled pictures in memory: the test set that a run is evaluated on, and the probes that it is watched by."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -27,7 +27,7 @@ from draem_core.training.build import card_of_run, new_network, new_optimizer, t
 from draem_core.training.config import ConfigError, TrainConfig
 from draem_core.training.distributed import Distributed, join_distributed
 from draem_core.training.epoch_state import EpochState
-from draem_core.training.evaluation import autocast, short_float
+from draem_core.training.evaluation import autocast, half_dtype
 from draem_core.training.labelled import LabelledImages
 from draem_core.training.layers import first_broken, gradient_norms, norm_of
 from draem_core.training.losses import PARTS, DraemLoss, draem_loss
@@ -65,7 +65,7 @@ def train(
         config: what to do; its ``out`` is the run folder.
         images: (N, 3, H, W) uint8 RGB, good, at the config's input size.
         textures: (M, 3, h, w) uint8, the anomaly sources, at the config's ``train_size``.
-        test: the labelled test set at the config's input size, to judge epochs by and to choose probes from.
+        test: the labelled test set at the config's input size, to evaluate epochs on and to choose probes from.
         stop: asked after each step, except under torchrun; once it says yes, the state is saved and training ends.
 
     Raises:
@@ -115,10 +115,10 @@ class _Trainer:
             self.folder.start(config)
         distributed.barrier()
         state = self.folder.load_state()
-        self.short = short_float(config, distributed.device)
+        self.half = half_dtype(config, distributed.device)
         self.model = new_network(config, distributed.device, start_from=None if state else config.start_from)
         self.optimizer = new_optimizer(config, self.model)
-        self.scaler = torch.amp.GradScaler(distributed.device.type, enabled=self.short == torch.float16)
+        self.scaler = torch.amp.GradScaler(distributed.device.type, enabled=self.half == torch.float16)
         self.history: list[dict[str, Any]] = []
         self.epoch_state = EpochState()
         if state is not None:
@@ -132,14 +132,14 @@ class _Trainer:
         self.network = distributed.wrap(self.model, some_unused=not config.loss_weights.focal)
         self.recorder: RunRecorder | None = None
         if distributed.is_main:
-            self.recorder = RunRecorder(config, self.folder, self.short, len(self.history), self.epoch_state.steps)
+            self.recorder = RunRecorder(config, self.folder, self.half, len(self.history), self.epoch_state.steps)
             self.recorder.choose_probes(test, self.images, textures)
 
     def run(self, on_step: Callable[[StepReport], None], on_epoch: Callable[[EpochReport], None]) -> Path:
         """Train the epochs that are missing, save each, and return the last one's checkpoint."""
         clock = Clock(total=(self.config.epochs - len(self.history)) * self.steps - self.epoch_state.steps)
         while len(self.history) < self.config.epochs and not self._is_spent():
-            if self.distributed.size == 1 and self.stop():  # while the images were read, or an epoch was judged
+            if self.distributed.size == 1 and self.stop():  # while the images were read, or an epoch was evaluated
                 raise TrainingStopped(f"Stopped after epoch {len(self.history)}. The same command goes on from there.")
             report = self._train_epoch(len(self.history) + 1, clock, on_step)
             if self.recorder:
@@ -198,7 +198,7 @@ class _Trainer:
             cutpaste_share=config.cutpaste_share,
             max_image_share=config.max_image_share,
         )
-        with autocast(self.distributed.device, self.short):
+        with autocast(self.distributed.device, self.half):
             shown = synthetic.corrupted.contiguous(memory_format=torch.channels_last)
             reconstruction, logits = self.network(shown)
         return draem_loss(
@@ -231,10 +231,10 @@ class _Trainer:
         config, epoch = self.config, report.epoch
         validation = test = None
         if len(self.held_out):
-            validation = validate(self.model, self.held_out, self.textures, config, self.short, self.predicted)
+            validation = validate(self.model, self.held_out, self.textures, config, self.half, self.predicted)
         due = config.test_every and (epoch % config.test_every == 0 or epoch == config.epochs)
         if due and self.test is not None and len(self.test):
-            test = evaluate(self.model, self.test, config.batch_size, self.short)
+            test = evaluate(self.model, self.test, config.batch_size, self.half)
         return replace(report, validation=validation, test=test)
 
     def _save(self) -> None:

@@ -1,4 +1,4 @@
-"""DRAEM's losses, by part: L2, SSIM (or L1) for the repaint, focal for the map (DRAEM, equations 1, 2 and 5), SSPCAB's.
+"""DRAEM's losses by part: L2, SSIM (or L1) for the reconstruction, focal for the map (DRAEM, eq. 1, 2, 5), SSPCAB's.
 
 Tensors in, scalars out; knows no network and no schedule.
 """
@@ -21,18 +21,18 @@ PARTS = ("l1", "l2", "ssim", "focal", "sspcab")
 class LossWeights(BaseModel):
     """What each part weighs in the total; a part of weight 0 is watched, but trains nothing.
 
-    The defaults are DRAEM's. The repaint may be trained by any mix of l1, l2 and ssim. ``sspcab`` is λ of the block's
-    own loss (Ristea et al., CVPR 2022, equation 4).
+    The defaults are DRAEM's. The reconstruction may be trained by any mix of l1, l2 and ssim. ``sspcab`` is λ of the
+    block's own loss (Ristea et al., CVPR 2022, equation 4).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     l1: NonNegativeFloat = 0.0
-    """Mean |error| of the repaint: sharper edges than squares give. Only watched where its weight is 0."""
+    """Mean |error| of the reconstruction: sharper edges than squares give. Only watched where its weight is 0."""
     l2: NonNegativeFloat = 1.0
-    """Mean squared error of the repaint, as the original has it."""
+    """Mean squared error of the reconstruction, as the original has it."""
     ssim: NonNegativeFloat = 1.0
-    """1 − structural similarity of the repaint to the good image: texture and contrast."""
+    """1 − structural similarity of the reconstruction to the good image: texture and contrast."""
     focal: NonNegativeFloat = 1.0
     """Of the anomaly map: a cross-entropy that counts what is already right for little."""
     sspcab: NonNegativeFloat = 0.1

@@ -37,7 +37,7 @@ class EpochReport:
     """Means over one finished epoch. ``seconds`` is the wall time of its training, ``images`` how many it saw.
 
     validation: the held-out good images with synthetic defects; None where none are held out.
-    test: the labelled test set; None in epochs where it was not judged.
+    test: the labelled test set; None in epochs where it was not evaluated.
     """
 
     epoch: int

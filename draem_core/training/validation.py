@@ -1,6 +1,6 @@
-"""How good a network is while it is being trained: on held-out good images with made-up defects, and on real ones.
+"""How good a network is while it is being trained: on held-out good images with synthetic anomalies, and on real ones.
 
-The two are kept apart by name. Made-up defects are what the network was trained to find, so they alone may read 1.0
+The two are kept apart by name. Synthetic anomalies are what the network was trained to find, so they alone may read 1.0
 while real ones are missed; ``disagreement`` says so.
 """
 
@@ -28,7 +28,7 @@ FOUND = 0.8  # image AUROC; below it the validation promises nothing
 
 @dataclass(frozen=True)
 class ValidationMetrics:
-    """Losses, and AUROCs of made-up defects against the same images without; NaN where undefined."""
+    """Losses, and AUROCs of synthetic anomalies against the same images without; NaN where undefined."""
 
     l1: float
     l2: float
@@ -59,7 +59,7 @@ def validate(
     short: torch.dtype | None,
     predicted: Callable[[], tuple[Tensor, Tensor] | None],
 ) -> ValidationMetrics:
-    """Judge the network on each held-out image twice, as it is and with a made-up defect; always the same defects.
+    """Evaluate the network on each held-out image twice, as it is and with a synthetic anomaly, always the same.
 
     Args:
         held_out: (N, 3, H, W) uint8, good, not trained on.
@@ -130,12 +130,12 @@ def evaluate(model: Draem, test: LabelledImages, batch_size: int, short: torch.d
 
 
 def disagreement(row: Mapping[str, float | None]) -> str | None:
-    """Return a warning where made-up defects are found much better than real ones, from a line of the metrics."""
-    made_up, real = row.get("validation_image_auroc"), row.get("test_image_auroc")
-    if made_up is None or real is None or not (made_up > FOUND and made_up - real > MISLEADING_GAP):
+    """Return a warning where synthetic anomalies are found much better than real ones, from a line of the metrics."""
+    synthetic, real = row.get("validation_image_auroc"), row.get("test_image_auroc")
+    if synthetic is None or real is None or not (synthetic > FOUND and synthetic - real > MISLEADING_GAP):
         return None
     return (
-        f"Epoch {row['epoch']:.0f}: made-up defects are found (validation image AUROC {made_up:.3f}), "
+        f"Epoch {row['epoch']:.0f}: synthetic anomalies are found (validation image AUROC {synthetic:.3f}), "
         f"real ones are not (test {real:.3f}). Do not choose by the validation; try other anomaly sources, or CutPaste."
     )
 

@@ -113,7 +113,7 @@ def test_the_faintest_mask_is_where_the_sound_twin_differs(demo: Path, category:
     solid = ndimage.binary_fill_holes(ndimage.binary_dilation(change > VISIBLE, np.ones((3, 3)), iterations=2))
     assert not (mask & ~solid).any(), "the mask reaches where nothing changed"
     assert (change > VISIBLE)[mask].mean() > 0.6
-    assert change[mask].max() > 4 * scene.camera.noise, "too faint for a careful person"
+    assert change[mask].max() > 4 * scene.camera.noise, "too faint for an attentive person"
 
 
 @EACH_KIND

@@ -43,9 +43,9 @@ def refusal(data: bytes) -> str:
 # --- counted parts ------------------------------------------------------------------------------------------------
 
 
-def png_in_pieces(pieces: int) -> bytes:
+def png_in_chunks(chunks: int) -> bytes:
     packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in PICTURE))
-    cuts = np.linspace(0, len(packed), pieces + 1).astype(int)
+    cuts = np.linspace(0, len(packed), chunks + 1).astype(int)
     data = b"".join(chunk(b"IDAT", packed[a:b]) for a, b in itertools.pairwise(cuts))
     header = struct.pack(">IIBBBBB", 30, 20, 8, 2, 0, 0, 0)
     return PNG_START + chunk(b"IHDR", header) + data + chunk(b"IEND")
@@ -53,10 +53,10 @@ def png_in_pieces(pieces: int) -> bytes:
 
 def test_a_png_of_too_many_chunks_is_refused_and_one_at_the_limit_read(monkeypatch):
     monkeypatch.setattr(structure, "MAX_PNG_CHUNKS", 40)
-    np.testing.assert_array_equal(read_image(png_in_pieces(38)), PICTURE)  # and IHDR, IEND
-    assert refusal(png_in_pieces(39)).startswith("odd has more than 40 chunks")
+    np.testing.assert_array_equal(read_image(png_in_chunks(38)), PICTURE)  # and IHDR, IEND
+    assert refusal(png_in_chunks(39)).startswith("odd has more than 40 chunks")
     with pytest.raises(ImageError, match="more than 40 chunks"):
-        image_size(png_in_pieces(39))
+        image_size(png_in_chunks(39))
 
 
 def test_a_png_of_millions_of_chunks_is_refused_by_the_real_limit():

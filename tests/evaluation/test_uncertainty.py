@@ -20,7 +20,7 @@ def normal_scores(rng, defects, goods, shift):
 
 
 def test_accuracy_interval_is_the_binomial_one():
-    # Of 100 images 80 are judged right; a resample holds Binomial(100, 0.8) right ones.
+    # Of 100 images 80 are classified right; a resample holds Binomial(100, 0.8) right ones.
     interval = bootstrap_counts(Counts(30, 10, 10, 50), "accuracy", replicates=100_000)
     assert interval.low == pytest.approx(stats.binom.ppf(0.025, 100, 0.8) / 100, abs=0.011)
     assert interval.high == pytest.approx(stats.binom.ppf(0.975, 100, 0.8) / 100, abs=0.011)

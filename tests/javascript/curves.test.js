@@ -25,7 +25,7 @@ test("a curve goes through its points, from the corner where it begins there", (
   assert.deepEqual(drawn([0.5], [0.5], { from: "corner" })[0], ["from", 0, 0]);
 });
 
-test("points that are not defined, stand still or lie within a pixel are passed over; the last one is drawn", () => {
+test("points that are not defined, stand still or lie within a pixel are left out; the last one is drawn", () => {
   assert.deepEqual(drawn([NaN, 0.2, 0.2, 0.5], [NaN, 0.1, 0.1, NaN]), [
     [20, 10],
     [20, 10],

@@ -14,7 +14,7 @@ from draem_core.data.datasets import open_dataset
 from draem_core.diagnostics import diagnose
 from draem_core.inference import Predictor
 from draem_core.runs.csv_log import CsvLog, read_csv_log
-from draem_core.runs.probes import MADE_UP, choose, choose_probes, small
+from draem_core.runs.probes import SYNTHETIC, choose, choose_probes, small
 from draem_core.runs.replay import epoch_in, review_from_checkpoints
 from draem_core.runs.review import find_reviews, load_review
 from draem_core.runs.run_folder import RunFolderError
@@ -156,11 +156,11 @@ def test_the_same_probes_for_the_same_dataset():
 def test_without_real_defects_probes_get_made_up_ones():
     good, textures = good_parts(10, seed=3), torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     probes = choose_probes(None, good, textures, 6)
-    assert probes.kinds == ("good",) * 3 + (MADE_UP,) * 3
+    assert probes.kinds == ("good",) * 3 + (SYNTHETIC,) * 3
     for before, after, mask in zip(probes.images[:3], probes.images[3:], probes.masks[3:], strict=True):
         assert torch.equal(before[:, ~torch.from_numpy(mask)], after[:, ~torch.from_numpy(mask)])
     only_good = test_parts().only(range(4))
-    assert set(choose_probes(only_good, good, textures, 6).kinds) == {"good", MADE_UP}
+    assert set(choose_probes(only_good, good, textures, 6).kinds) == {"good", SYNTHETIC}
 
 
 def test_small_pictures_keep_their_shape():

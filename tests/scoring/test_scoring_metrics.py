@@ -91,7 +91,7 @@ class Made:
 
 
 def test_memory_does_not_grow_with_the_number_of_images():
-    def peak(images: int) -> int:
+    def memory_peak_of(images: int) -> int:
         samples = [Sample(Path("-"), "test", "good", 0, None, str(index)) for index in range(images)]
         tracemalloc.start()
         measure(samples, Made(), np.zeros(images))
@@ -99,7 +99,7 @@ def test_memory_does_not_grow_with_the_number_of_images():
         tracemalloc.stop()
         return found
 
-    assert peak(24) < peak(6) + 2**20
+    assert memory_peak_of(24) < memory_peak_of(6) + 2**20
 
 
 def test_it_can_be_stopped_at_each_image(scored):

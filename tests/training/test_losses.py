@@ -81,8 +81,8 @@ def test_the_total_is_the_weighted_sum(weights, by_hand):
 
 def test_a_part_of_weight_0_has_no_gradient():
     image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    repaint = (image + 0.1).requires_grad_()
-    parts = draem_loss(image, repaint, torch.zeros(1, 1, 16, 16), torch.zeros(1, 2, 16, 16))
+    reconstruction = (image + 0.1).requires_grad_()
+    parts = draem_loss(image, reconstruction, torch.zeros(1, 1, 16, 16), torch.zeros(1, 2, 16, 16))
     assert not parts.l1.requires_grad
     assert parts.l2.requires_grad
 

@@ -155,7 +155,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(tmp_path, ima
 
 
 @pytest.mark.parametrize("changes", [{}, EVERYTHING, {"precision": "float16"}], ids=["plain", "everything", "float16"])
-@pytest.mark.parametrize("steps", [1, 5, 6], ids=["in the first epoch", "in the midst", "after an epoch's last step"])
+@pytest.mark.parametrize("steps", [1, 5, 6], ids=["in the first epoch", "within one", "after an epoch's last step"])
 def test_stopped_after_any_step_it_goes_on_from_there_to_the_last_bit(
     tmp_path, images, textures, labelled, changes, steps
 ):
@@ -177,12 +177,17 @@ def test_stopped_after_any_step_it_goes_on_from_there_to_the_last_bit(
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_asked_to_stop_while_an_epoch_is_judged_it_ends_there(tmp_path, images, textures):
+def test_asked_to_stop_while_an_epoch_is_evaluated_it_ends_there(tmp_path, images, textures):
     train(config(tmp_path / "whole"), images, textures)
-    judged, steps = [], []
+    evaluated, steps = [], []
     with pytest.raises(TrainingStopped, match="Stopped after epoch 1"):
         train(
-            config(tmp_path / "parts"), images, textures, on_step=steps.append, on_epoch=judged.append, stop=judged.copy
+            config(tmp_path / "parts"),
+            images,
+            textures,
+            on_step=steps.append,
+            on_epoch=evaluated.append,
+            stop=evaluated.copy,
         )
     assert len(steps) == 2, "no step of the next epoch"
     train(config(tmp_path / "parts"), images, textures)
@@ -303,7 +308,7 @@ def test_the_test_set_is_judged_every_so_many_epochs_and_at_the_last(tmp_path, i
 
 
 def asked(out, **changes):
-    """Return a config in which nothing is said of judging."""
+    """Return a config in which nothing is said of evaluation."""
     given = {
         name: value for name, value in config(out, **changes).model_dump().items() if name in ASKED | changes.keys()
     }
@@ -381,7 +386,9 @@ def test_of_few_images_none_is_held_out(tmp_path, images, textures):
 
 def test_a_validation_that_misleads_is_told():
     row = {"epoch": 7, "validation_image_auroc": 1.0, "test_image_auroc": 0.6}
-    assert "Epoch 7: made-up defects are found (validation image AUROC 1.000), real ones are not" in disagreement(row)
+    assert "Epoch 7: synthetic anomalies are found (validation image AUROC 1.000), real ones are not" in disagreement(
+        row
+    )
     assert disagreement({**row, "test_image_auroc": 0.95}) is None
     assert disagreement({**row, "validation_image_auroc": 0.75}) is None, "who finds neither is not misled"
     assert disagreement({**row, "test_image_auroc": None}) is None
@@ -664,7 +671,7 @@ def command(tmp_path_factory):
 
 
 def test_killed_with_9_the_command_goes_on_as_if_nothing_had_happened(tmp_path, command):
-    """Real processes, a real kill in the midst of an epoch."""
+    """Real processes, a real kill within an epoch."""
     options = ("--test-every", "1", "--precision", "float32")
     whole = [sys.executable, *command(tmp_path / "whole", *options)]
     subprocess.run(whole, cwd=ROOT, check=True, capture_output=True, timeout=600)
@@ -683,7 +690,7 @@ def test_killed_with_9_the_command_goes_on_as_if_nothing_had_happened(tmp_path, 
 
 
 def test_asked_to_stop_the_command_ends_its_step_and_goes_on_from_there(tmp_path, command):
-    """SIGTERM, as the Train page's Stop and a shutdown send it, in the midst of an epoch of eight steps."""
+    """SIGTERM, as the Train page's Stop and a shutdown send it, within an epoch of eight steps."""
     options = ("--batch-size", "1", "--validation-share", "0", "--epochs", "2", "--precision", "float32")
     options += ("--input-size", "64", "64")
     whole = [sys.executable, *command(tmp_path / "whole", *options)]

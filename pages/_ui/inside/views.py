@@ -19,7 +19,7 @@ from pages._ui.common.library import Picture
 from pages._ui.components.inside_view import InsideView, answered
 from pages._ui.components.inside_view.painting import Painting, layer_size, read_painting
 from pages._ui.components.inside_view.stroke import Stroke, painted
-from pages._ui.components.inside_view.view import Plan
+from pages._ui.components.inside_view.view import NetworkPlan
 from pages._ui.components.shared.settings import LiveSettings
 from pages._ui.frame.shell import Workspace
 from pages._ui.texts import text
@@ -92,12 +92,12 @@ def _traced(key: str, ablations: Ablations, _predictor: Predictor, _name: str, _
     return trace(_predictor, _painted, ablations, _name)
 
 
-def plan(checkpoint: Path, input_size: tuple[int, int]) -> Plan:
+def plan(checkpoint: Path, input_size: tuple[int, int]) -> NetworkPlan:
     """Return the plan of a checkpoint's network; raises CheckpointError."""
     return _plan(str(checkpoint), Stamp.of(checkpoint), input_size)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _plan(checkpoint: str, stamp: Stamp, input_size: tuple[int, int]) -> Plan:
+def _plan(checkpoint: str, stamp: Stamp, input_size: tuple[int, int]) -> NetworkPlan:
     meta_model = load_checkpoint(checkpoint).model.to("meta")  # its numbers are the predictor's business
-    return Plan(meta_model, diagram(meta_model, input_size), has_sspcab(meta_model))
+    return NetworkPlan(meta_model, diagram(meta_model, input_size), has_sspcab(meta_model))

@@ -300,7 +300,7 @@ def _sum(config: TrainConfig, images: int, launcher: Launcher) -> str:
     steps = steps_per_epoch(config, images) if images else 0
     device = device_of(config)
     before = [one.run for one in launcher.queue.tickets() if one.device == device]
-    waits = f" It will wait in line for {device}, behind {before[-1]}." if before else ""
+    waits = f" It will wait in the queue for {device}, behind {before[-1]}." if before else ""
     return (
         f"{counted(images, 'good image')}, {counted(steps, 'step')} an epoch, {steps * config.epochs:,} in all, "
         f"on {device}.{waits}"
@@ -322,7 +322,7 @@ def _render_estimate(config: TrainConfig, images: int, asked: bool) -> None:
     whole = seconds * steps_per_epoch(config, images) * config.epochs
     st.info(
         f"A step took {seconds:.2g} s just now, so {literal(counted(config.epochs, 'epoch'))} will take "
-        f"{literal(duration(whole))}. Evaluation comes on top; so does waiting in line.",
+        f"{literal(duration(whole))}. Evaluation comes on top; so does waiting in the queue.",
         icon=":material/timer:",
     )
 

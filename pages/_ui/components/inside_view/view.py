@@ -15,7 +15,7 @@ from pages._ui.components.inside_view.painting import Painting
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class NetworkPlan:
     """A checkpoint's network without its numbers, and what is read off it."""
 
     meta_model: Draem
@@ -44,7 +44,7 @@ class InsideView:
     stages: tuple[Stage, ...]
     rule: PostProcess
     score_rule: str
-    plan: Plan
+    plan: NetworkPlan
 
     @property
     def mask(self) -> np.ndarray:

@@ -37,7 +37,7 @@ class Control:
 
 
 @dataclass(frozen=True, eq=False)
-class Card:
+class StageCard:
     """A stage.
 
     picture: (h, w, 3) uint8, or (h, w) uint8 indices into ``scale``; None where the drawing is all.

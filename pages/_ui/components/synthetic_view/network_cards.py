@@ -8,19 +8,19 @@ import math
 import numpy as np
 
 from draem_core.render import difference, show_reconstruction
-from pages._ui.components.synthetic_view.card import Card, shape_and_range, share_of
+from pages._ui.components.synthetic_view.card import StageCard, shape_and_range, share_of
 from pages._ui.components.synthetic_view.view import SyntheticView
 from pages._ui.texts import text
 
 
-def network_cards(view: SyntheticView) -> list[Card]:
+def network_cards(view: SyntheticView) -> list[StageCard]:
     """Return the cards, in the order of the data."""
     prediction, counts, truth = view.prediction, view.counts, view.truth
     error = np.abs(prediction.reconstruction - view.sample.image.permute(1, 2, 0).numpy())
     inside = float(error[truth].mean()) if truth.any() else math.nan
     anomaly_map = prediction.anomaly_map
     return [
-        Card(
+        StageCard(
             "reconstruction",
             "network",
             show_reconstruction(prediction.reconstruction),
@@ -30,7 +30,7 @@ def network_cards(view: SyntheticView) -> list[Card]:
                 *(() if math.isnan(inside) else (text("synthetic.fact.error_inside", error=inside),)),
             ),
         ),
-        Card(
+        StageCard(
             "anomaly_map",
             "network",
             np.minimum(255, (anomaly_map * 256).astype(np.int64)).astype(np.uint8),
@@ -42,14 +42,14 @@ def network_cards(view: SyntheticView) -> list[Card]:
             scale="probability",
             ends=(0.0, 1.0),
         ),
-        Card(
+        StageCard(
             "pred_mask",
             "network",
             np.where(view.pred_mask, 255, 0).astype(np.uint8),
             (text("synthetic.fact.rule", threshold=float(view.rule.threshold)), share_of(view.pred_mask)),
             scale="gray",
         ),
-        Card(
+        StageCard(
             "comparison",
             "network",
             difference(view.pred_mask, truth),

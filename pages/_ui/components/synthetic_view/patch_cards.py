@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from draem_core.synthesis.sample import PatchStages
-from pages._ui.components.synthetic_view.card import Card, as_picture, control, shape_and_range, signed
+from pages._ui.components.synthetic_view.card import StageCard, as_picture, control, shape_and_range, signed
 from pages._ui.components.synthetic_view.drawings import rectangle, way
 from pages._ui.components.synthetic_view.texture_cards import mask_card
 from pages._ui.components.synthetic_view.view import SyntheticView
@@ -19,7 +19,7 @@ _MARGIN = 6  # pixels kept around the patch where it is shown alone
 _FADED = 0.2  # how bright is what does not belong to it
 
 
-def patch_cards(view: SyntheticView, stages: PatchStages) -> list[Card]:
+def patch_cards(view: SyntheticView, stages: PatchStages) -> list[StageCard]:
     """Return the cards, in the order of the data, without the good picture and the network's."""
     settings, draw, pasted, size = view.settings, stages.draw, stages.pasted, view.truth.shape
     good = as_picture(view.sample.image)
@@ -29,7 +29,7 @@ def patch_cards(view: SyntheticView, stages: PatchStages) -> list[Card]:
     factors = (draw.brightness * draw.colours).flatten().tolist()
     kind = "scar" if bool(draw.is_scar[0]) else "upright"
     return [
-        Card(
+        StageCard(
             "cut_from",
             "patch",
             good,
@@ -44,7 +44,7 @@ def patch_cards(view: SyntheticView, stages: PatchStages) -> list[Card]:
                 control(settings, "from_row", "range", round(from_row), span=(0, size[0] - 1, 1)),
             ),
         ),
-        Card(
+        StageCard(
             "patch",
             "patch",
             _alone(pasted.moved[0], view.truth),
@@ -55,7 +55,7 @@ def patch_cards(view: SyntheticView, stages: PatchStages) -> list[Card]:
                 control(settings, "piece_turn", "range", round(turn, 1), span=(-90, 90, 0.1), unit="°"),
             ),
         ),
-        Card(
+        StageCard(
             "recolour",
             "patch",
             _alone(pasted.coloured[0], view.truth),
@@ -64,7 +64,7 @@ def patch_cards(view: SyntheticView, stages: PatchStages) -> list[Card]:
                 control(settings, "brightness", "range", round(float(draw.brightness), 2), span=(0.5, 1.5, 0.01)),
             ),
         ),
-        Card(
+        StageCard(
             "paste_to",
             "paste",
             good,
@@ -83,7 +83,7 @@ def patch_cards(view: SyntheticView, stages: PatchStages) -> list[Card]:
             ),
         ),
         mask_card(view, "paste"),
-        Card("paste", "paste", as_picture(view.sample.corrupted), (shape_and_range(view.sample.corrupted),)),
+        StageCard("paste", "paste", as_picture(view.sample.corrupted), (shape_and_range(view.sample.corrupted),)),
     ]
 
 

@@ -7,7 +7,7 @@ from draem_core.synthesis.random_params import CLEAN_SHARE
 from draem_core.synthesis.sample import ROTATE_SHARE
 from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.components.shared import payload
-from pages._ui.components.synthetic_view.card import Card, as_picture, control, shape_and_range, signed
+from pages._ui.components.synthetic_view.card import StageCard, as_picture, control, shape_and_range, signed
 from pages._ui.components.synthetic_view.network_cards import auroc_text, iou_text, network_cards
 from pages._ui.components.synthetic_view.patch_cards import patch_cards
 from pages._ui.components.synthetic_view.pixel import follow
@@ -19,7 +19,7 @@ from pages._ui.texts import text, texts_under
 _SCALES = ("probability", NOISE_COLOURS, "gray")
 
 
-def cards_of(view: SyntheticView) -> list[Card]:
+def cards_of(view: SyntheticView) -> list[StageCard]:
     """Return the stages in the order of the data."""
     sample = view.sample
     if sample.texture is not None:
@@ -28,7 +28,7 @@ def cards_of(view: SyntheticView) -> list[Card]:
         made = patch_cards(view, sample.patch)
     else:
         unchanged = (text("synthetic.fact.unchanged"), shape_and_range(sample.corrupted))
-        made = [mask_card(view, "clean"), Card("blend", "clean", as_picture(sample.corrupted), unchanged)]
+        made = [mask_card(view, "clean"), StageCard("blend", "clean", as_picture(sample.corrupted), unchanged)]
     return [_good_card(view, made[0].group), *made, *network_cards(view)]
 
 
@@ -59,10 +59,10 @@ def pack(view: SyntheticView, revision: int, click: object) -> bytes:
     return payload.pack(header, arrays)
 
 
-def _good_card(view: SyntheticView, group: str) -> Card:
+def _good_card(view: SyntheticView, group: str) -> StageCard:
     sample = view.sample
     rotated = text("synthetic.fact.rotated", degrees=signed(sample.turn, 1)) if sample.turn else ""
-    return Card(
+    return StageCard(
         "good",
         group,
         as_picture(sample.image),
@@ -75,7 +75,7 @@ def _good_card(view: SyntheticView, group: str) -> Card:
     )
 
 
-def _by_hand(cards: list[Card], view: SyntheticView) -> dict[str, str]:
+def _by_hand(cards: list[StageCard], view: SyntheticView) -> dict[str, str]:
     """Return the labels of what is set by hand and acts on these cards."""
     coin = {} if view.settings.coin is None else {"coin": text("synthetic.control.coin")}
     return coin | {one.name: one.label for card in cards for one in card.controls if one.by_hand}

@@ -14,8 +14,8 @@ from draem_core.synthesis.random_params import MAX_IMAGE_SHARE
 from draem_core.synthesis.sample import SCALES, TextureStages
 from pages._ui.components.inside_view.payload import scale_colours
 from pages._ui.components.synthetic_view.card import (
-    Card,
     Control,
+    StageCard,
     as_picture,
     control,
     shape_and_range,
@@ -32,19 +32,19 @@ _FADED, _GREY = 0.22, 150  # how much colour stays below the threshold, and towa
 _PATTERNS = ("stripes", "checks", "cloud", "grain")  # that stand behind the built-in pictures, four by four
 
 
-def texture_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
+def texture_cards(view: SyntheticView, stages: TextureStages) -> list[StageCard]:
     """Return the cards, in the order of the data, without the good picture and the network's."""
     return [*_shape_cards(view, stages), *_texture_cards(view, stages), *_blend_cards(view, stages)]
 
 
-def _shape_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
+def _shape_cards(view: SyntheticView, stages: TextureStages) -> list[StageCard]:
     settings, noise, truth = view.settings, stages.draw.noise, view.truth
     rows, columns = noise.scales[0].tolist()
     points = (rows + 1) * (columns + 1)
     angle = math.degrees(float(noise.angles[0]))
     rotated = stages.blended.noise[0]
     return [
-        Card(
+        StageCard(
             "gradients",
             "shape",
             None,
@@ -66,7 +66,7 @@ def _shape_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
             ),
             controls=(control(settings, "angle", "range", round(angle, 1), span=(-90, 90, 0.1), unit="°"),),
         ),
-        Card(
+        StageCard(
             "threshold",
             "shape",
             _cut(rotated, truth),
@@ -79,18 +79,18 @@ def _shape_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
     ]
 
 
-def _noise_card(key: str, noise: Tensor, facts: tuple[str, ...], controls: tuple[Control, ...] = ()) -> Card:
-    return Card(
+def _noise_card(key: str, noise: Tensor, facts: tuple[str, ...], controls: tuple[Control, ...] = ()) -> StageCard:
+    return StageCard(
         key, "shape", _noise_indices(noise), facts, scale=NOISE_COLOURS, ends=(-1.0, 1.0), controls=controls
     )  # fmt: skip
 
 
-def _texture_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
+def _texture_cards(view: SyntheticView, stages: TextureStages) -> list[StageCard]:
     settings, number = view.settings, int(stages.draw.texture[0])
     source = stages.blended.source[0]
     last = view.sources.count - 1
     cards = [
-        Card(
+        StageCard(
             "texture",
             "texture",
             as_picture(source),
@@ -110,7 +110,7 @@ def _texture_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
 
 def _change_card(
     settings: SyntheticSettings, place: int, change: DrawnAugmentation, before: Tensor, after: Tensor
-) -> Card:
+) -> StageCard:
     name = change.augmentation.name
     moved = float((after - before).abs().mean())
     known = tuple(augmentation.name for augmentation in AUGMENTATIONS)
@@ -118,7 +118,7 @@ def _change_card(
     controls = [control(settings, f"change_{place}", "select", name, values=known, labels=labels)]
     if place == len(("change_1", "change_2", "change_3")):
         controls.append(control(settings, "strengths", "seed", settings.strengths, unit=str(settings.seed)))
-    return Card(
+    return StageCard(
         f"change_{place}",
         "texture",
         as_picture(after),
@@ -129,12 +129,12 @@ def _change_card(
     )
 
 
-def _blend_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
+def _blend_cards(view: SyntheticView, stages: TextureStages) -> list[StageCard]:
     settings, truth, sample = view.settings, view.truth, view.sample
     moved = (sample.corrupted - sample.image).abs().mean(dim=0).numpy()
     in_mask = float(moved[truth].mean()) if truth.any() else math.nan
     return [
-        Card(
+        StageCard(
             "beta",
             "blend",
             as_picture(stages.mixture),
@@ -145,7 +145,7 @@ def _blend_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
             ),
             controls=(control(settings, "beta", "range", round(stages.image_share, 3), span=(0, 1, 0.01)),),
         ),
-        Card(
+        StageCard(
             "blend",
             "blend",
             as_picture(sample.corrupted),
@@ -161,9 +161,11 @@ def _blend_cards(view: SyntheticView, stages: TextureStages) -> list[Card]:
     ]
 
 
-def mask_card(view: SyntheticView, group: str) -> Card:
+def mask_card(view: SyntheticView, group: str) -> StageCard:
     """Return the card of the truth."""
-    return Card("mask", group, np.where(view.truth, 255, 0).astype(np.uint8), (share_of(view.truth),), scale="gray")
+    return StageCard(
+        "mask", group, np.where(view.truth, 255, 0).astype(np.uint8), (share_of(view.truth),), scale="gray"
+    )
 
 
 def _folder_control(view: SyntheticView) -> Control:
