@@ -19,5 +19,6 @@ export function filled(template, values) {
 export function showWords(root, words) {
   for (const one of root.querySelectorAll("[data-text]")) one.textContent = words[one.dataset.text];
   for (const one of root.querySelectorAll("[data-hint]")) one.title = words[one.dataset.hint];
-  for (const one of root.querySelectorAll("[data-aria-label]")) one.setAttribute("aria-label", words[one.dataset.ariaLabel]);
+  for (const one of root.querySelectorAll("[data-aria-label]"))
+    one.setAttribute("aria-label", words[one.dataset.ariaLabel]);
 }
