@@ -84,6 +84,8 @@ def start_window(page: str) -> None:
         with st.container(key="way_lesson"):
             lesson.render_entry()
         choose_language()
+        if left_out := library.unreadable_names_note():
+            st.caption(literal(left_out))
         _lead("lesson" if lesson.is_on() else page)
 
 
@@ -99,8 +101,6 @@ def start_page(page: str) -> Workspace | None:
     with st.sidebar:
         checkpoint = _choose_checkpoint()
         folder = _choose_dataset()
-        if left_out := library.unreadable_names_note():
-            st.caption(literal(left_out))
         device, precision = _choose_device()
     if checkpoint is None:
         _render_missing_checkpoint()
