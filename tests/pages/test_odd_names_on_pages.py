@@ -22,11 +22,10 @@ def home(tiny_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         shutil.copyfile(picture, picture.with_name(os.fsdecode(b"\xff.png")))
     except OSError:
         pytest.skip("this file system takes no names that are no UTF-8")
-    shutil.copyfile(
-        next((folder / "checkpoints").glob("*.safetensors")), os.fsencode(folder) + b"/checkpoints/\xfe.pth"
-    )
-    os.makedirs(os.fsencode(folder) + b"/runs/\xfd")
-    os.makedirs(os.fsencode(folder) + b"/datasets/\xfc/train/good")
+    checkpoint = next((folder / "checkpoints").glob("*.safetensors"))
+    shutil.copyfile(checkpoint, checkpoint.with_name(os.fsdecode(b"\xfe.pth")))
+    (folder / "runs" / os.fsdecode(b"\xfd")).mkdir(parents=True)
+    (folder / "datasets" / os.fsdecode(b"\xfc") / "train" / "good").mkdir(parents=True)
     st.cache_data.clear()  # the pages remember for some seconds what files another test's home held
     st.cache_resource.clear()
     with pytest.MonkeyPatch.context() as patch:
