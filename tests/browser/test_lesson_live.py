@@ -56,7 +56,7 @@ class Lesson:
 
     def expect_nothing_asked(self) -> None:
         """The card asks the server for no other step; it is marked as busy in the very event that asks."""
-        assert "busy" not in (self.page.locator(".band").get_attribute("class") or "").split()
+        assert "busy" not in (self.page.locator(".panel").get_attribute("class") or "").split()
 
     def press(self, key: str) -> None:
         self.page.keyboard.press(key)

@@ -25,7 +25,7 @@ def launcher(home: Path) -> Iterator[Launcher]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         yield Launcher(home / "runs")
-    for ticket in reversed(Launcher(home / "runs").line.tickets()):
+    for ticket in reversed(Launcher(home / "runs").queue.tickets()):
         Launcher(home / "runs").stop(ticket.run)
 
 

@@ -131,12 +131,21 @@ class Walker:
         """Explore's picture and how many pixels its mask has."""
         root = self.page.locator(".draem-viewer")
         title = str(root.locator("[data-slot=title]").text_content())
-        return title, int(root.evaluate("(root) => root.draemViewer.readout().flagged"))
+        drawn = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));"
+        return title, int(root.evaluate(f"async (root) => {{ {drawn} return root.draemViewer.readout().flagged; }}"))
 
     def leave(self, way: str, stop: Stop) -> None:
-        """Go one step back or forward in the browser's history, which leads to the stop."""
-        with self.clock.rerun():
-            getattr(self.page, f"go_{way}")()
+        """Go back or forward in the browser's history to the next page, which is the stop.
+
+        A page has a second entry where a click on it changed its address, such as Tune's button that starts scoring.
+        """
+        here = urlsplit(self.page.url).path
+        for _ in range(3):
+            with self.clock.rerun():
+                getattr(self.page, f"go_{way}")()
+            self.settle()
+            if urlsplit(self.page.url).path != here:
+                break
         self.wait(stop)
 
     def set(self, stop: Stop, wanted: dict[str, Any]) -> None:

@@ -99,7 +99,9 @@ def test_a_components_scripts_find_their_words_and_use_them_all(folder: str, pre
     words = {key.removeprefix(f"{prefix}.") for key in LANGUAGES[ENGLISH].texts if key.startswith(f"{prefix}.")}
     files = [path for kind in ("js", "html") for path in (ROOT / "pages" / "_ui" / folder).glob(f"*.{kind}")]
     code = "\n".join(path.read_text("utf-8") for path in files)
-    asked = set(re.findall(r'data-(?:text|hint|spoken)="(\w+)"', code)) | set(re.findall(r"(?<!/)\bwords\.(\w+)", code))
+    asked = set(re.findall(r'data-(?:text|hint|aria-label)="(\w+)"', code)) | set(
+        re.findall(r"(?<!/)\bwords\.(\w+)", code)
+    )
     for taken in re.findall(r"const \{([^}]*)\} = (?:\w+\.)?words;", code):
         asked |= {name.split(":")[0].strip() for name in taken.split(",")}
     assert asked - {"append", "js"} == words  # an element of cards.js is called words, too, and so is a module
