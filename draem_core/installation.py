@@ -5,8 +5,9 @@ beside it, where nothing may be written.
 """
 
 import os
-import shutil
 from pathlib import Path
+
+from draem_core.atomic import write_atomically
 
 _BESIDE = Path(__file__).resolve().parents[1]
 
@@ -42,9 +43,5 @@ def copy_bundled_checkpoints(state: Path) -> list[Path]:
     for file in sorted(bundled.rglob("*")):
         copy = target / file.relative_to(bundled)
         if file.is_file() and not copy.exists():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = copy.with_name(f".{copy.name}.tmp")
-            shutil.copyfile(file, unfinished)
-            unfinished.replace(copy)
-            new.append(copy)
+            new.append(write_atomically(copy, file.read_bytes()))
     return new

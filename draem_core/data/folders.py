@@ -14,7 +14,7 @@ from draem_core.data.images import IMAGE_SUFFIXES
 from draem_core.formatting import as_text, counted, is_text, some
 
 MOST_FOLDERS = 5000
-"""In how many folders `unreadable_names` looks: a root may be somebody's whole disk."""
+"""In how many folders below a root one looks for what is left out: it may be somebody's whole disk."""
 
 
 @dataclass(eq=False)

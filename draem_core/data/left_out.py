@@ -6,11 +6,8 @@ Opens no file. Must not know layouts or samples.
 from collections import deque
 from pathlib import Path
 
-from draem_core.data.folders import Folder, relative, scan
+from draem_core.data.folders import MOST_FOLDERS, Folder, relative, scan
 from draem_core.formatting import counted, some
-
-MOST_FOLDERS = 5000
-"""In how many folders below a dataset's root one looks, for it may be somebody's whole disk."""
 
 
 def left_out(root: Folder, layout: str, known: set[Path]) -> list[str]:
